@@ -1,0 +1,3 @@
+"""lightspeed-stack."""
+
+__version__ = "0.3.0"

@@ -1,0 +1,98 @@
+"""The door to the places where models answer.
+
+Above: ``assistant`` asks, ``catalog`` chooses. Below: one file per wire protocol (``openai``, ``embedded``).
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+from lightspeed_stack.domain.chat import Message, Usage
+from lightspeed_stack.domain.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as it is offered to a model; ``parameters`` is a JSON Schema object, as JSON text."""
+
+    name: str
+    description: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One request to a model. ``max_tokens`` bounds the answer; None leaves it to the server."""
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    max_tokens: int | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of answer text, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call; pieces of one call share ``index``, the first carries ``id`` and ``name``."""
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last delta. ``length`` means that the answer was cut at a limit; ``usage`` is None where none was sent."""
+
+    reason: Literal["stop", "length", "tool_calls", "content_filter"]
+    usage: Usage | None
+
+
+type Delta = TextDelta | ToolCallDelta | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a backend offers, under the name that the backend knows it by."""
+
+    name: str
+    kind: Literal["llm", "embedding"] = "llm"
+    metadata: Mapping[str, str | int | float | bool] = field(default=MappingProxyType({}))
+    context_window: int | None = None
+
+
+class ChatBackend(Protocol):
+    """A place where a model answers. Entered by ``services`` before use and left at shutdown."""
+
+    @property
+    def provider_type(self) -> str:
+        """The kind of provider as ``/v1/providers`` shows it, e.g. ``remote::openai``."""
+        ...
+
+    def stream(self, generation: Generation) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
+        """Open one generation; the context is entered when the server has accepted it, leaving it stops it there.
+
+        The last delta is ``Finished``; a stream that ends without it raises.
+
+        Raises BackendUnavailable, BackendRateLimited, PromptTooLong, ModelNotFound or BackendFailed on entering;
+        BackendUnavailable or BackendFailed from the iterator.
+        """
+        ...
+
+    async def models(self) -> list[Model]:
+        """Ask the server what it offers, in its order. Raises BackendError."""
+        ...
+
+    async def probe(self) -> Health:
+        """Ask the server how it is; never raises, answers within a few seconds."""
+        ...

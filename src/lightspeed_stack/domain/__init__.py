@@ -1,0 +1,1 @@
+"""Frozen values that every room speaks in; nothing here imports anything but the standard library."""

@@ -1,0 +1,144 @@
+"""What is said: questions, messages, tool calls, and the conversations they make up."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from lightspeed_stack.domain.identity import Principal
+from lightspeed_stack.domain.ids import ConversationId, RequestId
+from lightspeed_stack.domain.knowledge import Citation, Passage
+
+type Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A piece of context that a caller sends with a question."""
+
+    attachment_type: str
+    content_type: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a caller wants, as said; None where nothing was said."""
+
+    text: str
+    conversation_id: ConversationId | None = None
+    model: str | None = None
+    provider: str | None = None
+    system_prompt: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    no_tools: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to call a tool; ``arguments`` is the JSON text the model wrote, not yet checked."""
+
+    id: str
+    name: str
+    arguments: str
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered, as text; ``failed`` where it is an error, which goes back to the model all the same."""
+
+    call: ToolCall
+    content: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt, in the roles of the chat-completions protocol."""
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as counted by the provider; ``estimated`` where it sent no count and we guessed."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    estimated: bool = False
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The model that answers a turn. ``label`` is its name without the provider: what is stored and counted."""
+
+    provider_id: str
+    label: str
+    context_window: int | None = None
+
+
+class Outcome(StrEnum):
+    """How a turn ended."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A turn that is over: what was asked, what was said, with what it was said. Times are aware and in UTC."""
+
+    question: str
+    answer: str
+    model: str
+    provider: str
+    started_at: datetime
+    completed_at: datetime
+    outcome: Outcome = Outcome.COMPLETE
+    usage: Usage = field(default_factory=Usage)
+    truncated: bool = False
+    passages: tuple[Passage, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    tool_results: tuple[ToolResult, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as stored: ``history`` oldest first, ``instructions`` the system prompt it was created with.
+
+    ``instructions`` is None only for a conversation that the reference service created and we have not continued yet.
+    """
+
+    id: ConversationId
+    owner: str
+    instructions: str | None
+    history: tuple[Exchange, ...] = ()
+    last_model: str | None = None
+    last_provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question that was admitted, with everything that is decided before a model is asked."""
+
+    request_id: RequestId
+    conversation: Conversation
+    is_new: bool
+    question: Question
+    principal: Principal
+    model: ModelChoice
+    instructions: str
+    started_at: datetime

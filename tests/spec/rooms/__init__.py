@@ -1,0 +1,1 @@
+"""One file a room; each holds the sentences that its tests claim."""
