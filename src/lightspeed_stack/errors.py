@@ -9,6 +9,7 @@ AssistantError
 ├── SystemPromptNotAllowed        the operator forbids system prompts in requests
 ├── AttachmentNotAllowed          an attachment of an unknown kind
 ├── ConversationNotFound          no such conversation, or not the caller's
+├── ConversationAccessDenied      the same, in the words of the streaming endpoint
 ├── ModelNotFound                 the model and provider pair is not offered
 ├── PromptTooLong                 the question does not fit
 ├── BackendError
@@ -95,6 +96,15 @@ class ConversationNotFound(AssistantError):
     response = "Conversation not found"
 
     def __init__(self, cause: str = "The requested conversation does not exist.") -> None:
+        super().__init__(cause)
+
+
+class ConversationAccessDenied(AssistantError):
+    """What the streaming endpoint answers where others say that a conversation is not found."""
+
+    response = "Access denied"
+
+    def __init__(self, cause: str = "You do not have permission to access this conversation") -> None:
         super().__init__(cause)
 
 

@@ -58,6 +58,7 @@ class TurnEnded:
     truncated: bool
     passages: tuple[Passage, ...]
     citations: tuple[Citation, ...]
+    tool_results: tuple[ToolResult, ...]
     stored: bool
 
 

@@ -1,0 +1,154 @@
+"""What operators ask: information, configuration, health, metrics, and who they are."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from lightspeed_stack import __version__
+from lightspeed_stack.api.declared import DENIED, FAILED, UnauthorizedResponse
+from lightspeed_stack.api.deps import Caller, allowed, services_of
+from lightspeed_stack.api.problems import json_response
+from lightspeed_stack.config.dump import as_json
+from lightspeed_stack.config.tree import Config
+from lightspeed_stack.domain.health import HealthStatus
+from lightspeed_stack.domain.identity import Action, Principal
+from lightspeed_stack.errors import BackendError
+
+router = APIRouter()
+
+NO_STACK = "not used"
+"""What stands for a version where there is no such part; clients need a string."""
+
+type Info = Annotated[Principal, Depends(allowed(Action.INFO))]
+
+
+class InfoResponse(BaseModel):
+    name: str
+    service_version: str
+    llama_stack_version: str
+    ogx_version: str
+
+
+class ProviderHealthStatus(BaseModel):
+    provider_id: str
+    status: str
+    message: str | None = None
+
+
+class ReadinessResponse(BaseModel):
+    ready: bool
+    reason: str
+    providers: list[ProviderHealthStatus]
+
+
+class LivenessResponse(BaseModel):
+    alive: bool
+
+
+class AuthorizedResponse(BaseModel):
+    user_id: str
+    username: str
+    skip_userid_check: bool
+
+
+@router.get(
+    "/v1/info",
+    operation_id="info_endpoint_handler_v1_info_get",
+    tags=["info"],
+    response_model=InfoResponse,
+    responses={**DENIED, 500: FAILED[500]},
+)
+async def info(request: Request, _: Info) -> Response:
+    """Name and versions of the service."""
+    name = services_of(request).config.name
+    versions = {"service_version": __version__, "llama_stack_version": NO_STACK, "ogx_version": NO_STACK}
+    return json_response(200, {"name": name, **versions})
+
+
+@router.get(
+    "/v1/config",
+    operation_id="config_endpoint_handler_v1_config_get",
+    tags=["config"],
+    response_model=Config,
+    responses={**DENIED, 503: FAILED[500]},
+)
+async def config(request: Request, _: Annotated[Principal, Depends(allowed(Action.GET_CONFIG))]) -> Response:
+    """The configuration in use, secrets masked; flat, and the same under ``configuration``."""
+    tree = as_json(services_of(request).config)
+    return json_response(200, {**tree, "configuration": tree})
+
+
+@router.get(
+    "/readiness",
+    operation_id="readiness_probe_get_method_readiness_get",
+    tags=["health"],
+    response_model=ReadinessResponse,
+    responses={**DENIED, 503: {"model": ReadinessResponse}},
+)
+@router.head("/readiness", include_in_schema=False)
+@router.api_route("/v1/readiness", methods=["GET", "HEAD"], include_in_schema=False)
+async def readiness(request: Request, _: Info) -> Response:
+    """Whether questions can be answered, and if not, which part is ill."""
+    ill = await services_of(request).health.ill()
+    if not ill:
+        return json_response(200, {"ready": True, "reason": "All providers are healthy", "providers": []})
+    parts = [
+        {"provider_id": name, "status": HealthStatus.ERROR.value, "message": health.message}
+        for name, health in ill.items()
+    ]
+    return json_response(
+        503, {"ready": False, "reason": f"Providers not healthy: {', '.join(ill)}", "providers": parts}
+    )
+
+
+@router.get(
+    "/liveness",
+    operation_id="liveness_probe_get_method_liveness_get",
+    tags=["health"],
+    response_model=LivenessResponse,
+    responses=DENIED,
+)
+@router.head("/liveness", include_in_schema=False)
+@router.api_route("/v1/liveness", methods=["GET", "HEAD"], include_in_schema=False)
+async def liveness(_: Info) -> Response:
+    """Whether the service runs."""
+    return json_response(200, {"alive": True})
+
+
+@router.post(
+    "/authorized",
+    operation_id="authorized_endpoint_handler_authorized_post",
+    tags=["authorized"],
+    response_model=AuthorizedResponse,
+    responses={400: {"model": UnauthorizedResponse}, **DENIED},
+)
+async def authorized(who: Caller) -> Response:
+    """Who the caller is; never the token."""
+    told: dict[str, Any] = {"user_id": who.user_id, "username": who.username}
+    return json_response(200, {**told, "skip_userid_check": who.skip_user_id_check})
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics_endpoint_handler_metrics_get",
+    tags=["metrics"],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **DENIED},
+)
+async def metrics(request: Request, _: Annotated[Principal, Depends(allowed(Action.GET_METRICS))]) -> Response:
+    """All metrics, in Prometheus' text format."""
+    services = services_of(request)
+    try:
+        offered = await services.catalog.models()
+    except BackendError:
+        offered = []  # readiness tells which provider is ill; the other metrics are right all the same
+    provider_id, default = services.catalog.default
+    services.metrics.offer(
+        (provider.id, f"{provider.id}/{model.name}", (provider.id, model.name) == (provider_id, default))
+        for provider, model in offered
+        if model.kind == "llm"
+    )
+    body, content_type = services.metrics.expose(request.headers.get("accept", ""))
+    return Response(body, media_type=content_type)

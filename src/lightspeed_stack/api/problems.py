@@ -1,0 +1,89 @@
+"""Errors → status and body, once for all routes.
+
+Shapes: rest-api.md 0.3. Every error is JSON; ``cause`` carries nothing internal.
+"""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+
+from lightspeed_stack import errors
+from lightspeed_stack.api.wire import dumps
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[errors.AssistantError], int] = {
+    errors.CredentialsMalformed: 400,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.ModelOverrideNotAllowed: 403,
+    errors.SystemPromptNotAllowed: 422,
+    errors.AttachmentNotAllowed: 422,
+    errors.ConversationAccessDenied: 403,
+    errors.ConversationNotFound: 404,
+    errors.ModelNotFound: 400,
+    errors.PromptTooLong: 413,
+    errors.BackendRateLimited: 429,
+    errors.BackendError: 500,
+    errors.StorageError: 500,
+    errors.KnowledgeError: 500,
+    errors.ConfigurationError: 500,
+    errors.AssistantError: 500,
+}
+"""A class that is not listed has its nearest listed parent's status."""
+
+PLAIN = (errors.CredentialsMalformed, errors.NotAuthenticated, errors.NotAllowed)
+"""Their ``detail`` is a string, as the contract has it."""
+
+MAX_ECHO = 200
+"""Characters of a refused value that are shown to the one who sent it."""
+
+
+def status_of(error: errors.AssistantError) -> int:
+    return next(STATUS[class_] for class_ in type(error).__mro__ if class_ in STATUS)
+
+
+def detail_of(error: errors.AssistantError) -> str | dict[str, str]:
+    if isinstance(error, PLAIN):
+        return error.cause
+    return {"response": error.response, "cause": error.cause} if error.cause else {"response": error.response}
+
+
+def json_response(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(dumps(content), status, headers, "application/json")
+
+
+async def on_assistant_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.AssistantError):
+        raise error
+    headers = {}
+    if isinstance(error, errors.BackendRateLimited) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return json_response(status_of(error), {"detail": detail_of(error)}, headers)
+
+
+async def on_invalid_request(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = [{**problem, "input": _short(problem.get("input"))} for problem in error.errors()]
+    return json_response(422, jsonable_encoder({"detail": problems}))
+
+
+def _short(value: Any) -> Any:
+    """Enough of a refused value to recognise it."""
+    if isinstance(value, str):
+        return value if len(value) <= MAX_ECHO else value[:MAX_ECHO] + "…"
+    if isinstance(value, dict):
+        return {_short(str(key)): _short(item) for key, item in list(value.items())[:20]}
+    if isinstance(value, list):
+        return [_short(item) for item in value[:20]]
+    return value
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(errors.AssistantError, on_assistant_error)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)

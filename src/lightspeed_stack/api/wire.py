@@ -1,0 +1,212 @@
+"""Shared shapes, and turns as bytes: ``TurnEvent`` → server-sent events or text (pure).
+
+Source: rest-api.md 2.2 to 2.4, with decisions.md "Keep" 3 and "Do better" 2, 3 and 13. JSON has Python's default
+separators and is ASCII-escaped: clients compare bytes.
+"""
+
+import json
+from typing import Any, Protocol, assert_never
+
+from pydantic import BaseModel
+
+from lightspeed_stack.domain.chat import ToolCall, ToolResult
+from lightspeed_stack.domain.events import (
+    Cited,
+    Compacted,
+    TokenDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnEnded,
+    TurnEvent,
+    TurnFailed,
+    TurnStarted,
+)
+from lightspeed_stack.domain.knowledge import Citation, Passage
+from lightspeed_stack.errors import AssistantError
+
+MAX_LINE = 64 * 1024
+"""Bytes of one event line; clients read lines into buffers of this size."""
+
+CUT = " […cut]"
+
+_escape = json.encoder.encode_basestring_ascii
+
+
+def dumps(content: Any) -> bytes:
+    """Compact JSON, ASCII-escaped, so that any text a client sent can be sent back."""
+    return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+class RagChunk(BaseModel):
+    content: str
+    source: str | None = None
+    score: float | None = None
+    attributes: dict[str, Any] = {}
+
+
+class ReferencedDocument(BaseModel):
+    doc_url: str | None = None
+    doc_title: str
+
+
+def rag_chunk(passage: Passage) -> dict[str, Any]:
+    """A passage as query, stream and history show it."""
+    return {
+        "content": passage.content,
+        "source": passage.url or passage.title,
+        "score": round(passage.score, 4),
+        "attributes": {
+            "title": passage.title,
+            "section": " > ".join(passage.section),
+            "start": passage.start,
+            "end": passage.end,
+            "store": passage.source,
+            **passage.attributes,
+        },
+    }
+
+
+def referenced_document(citation: Citation) -> dict[str, Any]:
+    return {"doc_url": citation.url, "doc_title": citation.title}
+
+
+def arguments_of(call: ToolCall) -> dict[str, Any]:
+    """A call's arguments as an object, whatever the model wrote (rest-api.md 1.9)."""
+    try:
+        parsed = json.loads(call.arguments)
+    except ValueError:
+        parsed = call.arguments
+    return parsed if isinstance(parsed, dict) else {"query": str(parsed)}
+
+
+class Encoder(Protocol):
+    """One turn's events as bytes, in order; an event that a protocol does not show gives ``b""``."""
+
+    media_type: str
+
+    def encode(self, event: TurnEvent) -> bytes: ...
+
+    def failure(self, status: int, error: AssistantError) -> bytes:
+        """The last bytes of a stream that has begun and cannot be completed."""
+        ...
+
+
+def line(event: str, data: dict[str, Any], **beside: Any) -> bytes:
+    """One event; ``beside`` stands next to ``data``."""
+    return f"data: {json.dumps({'event': event, 'data': data, **beside})}\n\n".encode("ascii")
+
+
+def _started(event: TurnStarted) -> bytes:
+    return line("start", {"conversation_id": event.conversation_id, "request_id": event.request_id})
+
+
+def _end(event: TurnEnded) -> bytes:
+    data = {
+        "rag_chunks": [rag_chunk(passage) for passage in event.passages],
+        "referenced_documents": [referenced_document(citation) for citation in event.citations],
+        "truncated": True if event.truncated else None,
+        "input_tokens": event.usage.input_tokens,
+        "output_tokens": event.usage.output_tokens,
+    }
+    return line("end", data, available_quotas={})
+
+
+def _called(call: ToolCall) -> dict[str, Any]:
+    arguments = arguments_of(call)
+    names = {"tool_name": call.name, "arguments": arguments, "name": call.name, "args": arguments}
+    return {**names, "id": call.id, "type": "tool_call", "server_name": call.server_name}
+
+
+def _returned(result: ToolResult) -> dict[str, Any]:
+    return {
+        "tool_name": result.call.name,
+        "response": result.content,
+        "id": result.call.id,
+        "type": "tool_result",
+        "server_name": result.call.server_name,
+        "status": "failure" if result.failed else "success",
+    }
+
+
+def _fitting(event: str, number: int, token: dict[str, Any], text_key: str) -> bytes:
+    """One line of at most MAX_LINE bytes; text that is too long is cut, with a marker."""
+    whole = line(event, {"id": number, "token": token})
+    text = token[text_key]
+    while len(whole) > MAX_LINE and isinstance(text, str) and text:
+        # An escaped character takes up to twelve bytes; halving ends soon.
+        text = text[: min(len(text) // 2, MAX_LINE)]
+        whole = line(event, {"id": number, "token": {**token, text_key: text + CUT}})
+    return whole
+
+
+class SseV1:
+    """``media_type: application/json``: one ``data:`` line an event; ids count the events that have one, from 0."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def encode(self, event: TurnEvent) -> bytes:
+        match event:
+            case TokenDelta(text):
+                token = f'{{"id": {self.next_id()}, "token": {_escape(text)}}}'
+                return f'data: {{"event": "token", "data": {token}}}\n\n'.encode("ascii")
+            case TurnStarted():
+                return _started(event)
+            case ToolCalled(call):
+                return line("tool_call", {"id": self.next_id(), "token": _called(call)})
+            case ToolReturned(result):
+                return _fitting("tool_result", self.next_id(), _returned(result), "response")
+            case TurnEnded(text):
+                return line("turn_complete", {"token": text}) + _end(event)
+            case TurnFailed() | Cited() | Compacted():
+                # A failure's status is the edge's to tell (``failure``); citations stand in ``end``.
+                return b""
+            case _:
+                assert_never(event)
+
+    def failure(self, status: int, error: AssistantError) -> bytes:
+        return line("error", {"status_code": status, "response": error.response, "cause": error.cause})
+
+    def next_id(self) -> int:
+        number = self._next
+        self._next += 1
+        return number
+
+
+class PlainText:
+    """``media_type: text/plain``: the answer as it comes, with ``start`` and ``turn_complete`` still as JSON lines."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self) -> None:
+        self._json = SseV1()
+
+    def encode(self, event: TurnEvent) -> bytes:
+        match event:
+            case TokenDelta(text):
+                return text.encode("utf-8", "replace")
+            case TurnStarted():
+                return _started(event)
+            case ToolCalled(call):
+                return self._tool("Tool call", _called(call))
+            case ToolReturned(result):
+                return self._tool("Tool result", _returned(result))
+            case TurnEnded(text):
+                return line("turn_complete", {"token": text}) + _footer(event.citations)
+            case TurnFailed() | Cited() | Compacted():
+                return b""
+            case _:
+                assert_never(event)
+
+    def failure(self, status: int, error: AssistantError) -> bytes:
+        return f"\n\nError: {status}: {error.response}: {error.cause}\n".encode()
+
+    def _tool(self, what: str, token: dict[str, Any]) -> bytes:
+        return f"\n{what}: {json.dumps({'id': self._json.next_id(), 'token': token})}\n".encode("ascii")
+
+
+def _footer(citations: tuple[Citation, ...]) -> bytes:
+    lines = [f"{it.title}: {it.url}" if it.url else it.title for it in citations]
+    return ("\n\n---\n\n" + "\n".join(lines)).encode() if lines else b""

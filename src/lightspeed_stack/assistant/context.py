@@ -1,0 +1,135 @@
+"""Everything known → one prompt that fits (pure).
+
+The system text is the same for every turn of a conversation, so that a server can keep its prefix; what changes
+(passages, attachments) stands in the last user message. Small models cite badly, so they are not asked to: citations
+come from our own code (docs/decisions/0004-retrieval.md).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightspeed_stack.domain.chat import Attachment, Exchange, Message, Question
+from lightspeed_stack.domain.knowledge import Passage
+from lightspeed_stack.errors import AttachmentNotAllowed, PromptTooLong
+
+ATTACHMENT_TYPES = ("alert", "api object", "configuration", "error message", "event", "log", "stack trace")
+CONTENT_TYPES = ("text/plain", "application/json", "application/yaml", "application/xml")
+
+GROUNDING = (
+    "Answer from the documentation passages that come with the question. Use the names, commands and values exactly "
+    "as they stand there. If the passages do not contain the answer, say that the documentation does not cover it, "
+    "and do not invent one. Be brief."
+)
+NOTHING_FOUND = "No passage of the documentation matches this question."
+
+BYTES_PER_TOKEN = 3
+"""UTF-8 bytes; real tokenizers reach 3.5 to 4.5 on prose, so that this estimate errs on the safe side."""
+
+MESSAGE_OVERHEAD = 8
+"""Tokens that a chat template adds to a message, rounded up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Messages for a model, oldest first; ``dropped`` counts the old turns that did not fit."""
+
+    messages: tuple[Message, ...]
+    dropped: int
+
+
+def estimate_tokens(text: str) -> int:
+    """An upper guess of the tokens in a text, where no tokenizer is at hand."""
+    return len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN + 1
+
+
+def check_attachments(attachments: Sequence[Attachment]) -> None:
+    """Raise AttachmentNotAllowed for the first attachment of an unknown kind, type before content type."""
+    for attachment in attachments:
+        if attachment.attachment_type not in ATTACHMENT_TYPES:
+            raise AttachmentNotAllowed(f"Attachment with improper type {attachment.attachment_type} detected")
+        if attachment.content_type not in CONTENT_TYPES:
+            raise AttachmentNotAllowed(f"Attachment with improper content type {attachment.content_type} detected")
+
+
+def assemble(
+    instructions: str,
+    history: Sequence[Exchange],
+    passages: Sequence[Passage] | None,
+    question: Question,
+    *,
+    budget: int | None,
+) -> Prompt:
+    """Fit a prompt into ``budget`` tokens (None: no limit), oldest turns out first, then the last passages.
+
+    ``passages`` is None where there is no documentation to answer from, and empty where nothing was found in it.
+
+    Raises PromptTooLong when the question with its attachments does not fit by itself.
+    """
+    system = instructions if passages is None else f"{instructions}\n\n{GROUNDING}".strip()
+    kept = list(passages or ())
+    ask = _ask(question, kept if passages is not None else None)
+    if budget is None:
+        return Prompt((*_system(system), *_replay(history), ask), 0)
+    while kept and _cost(system, ask) > budget:
+        kept.pop()
+        ask = _ask(question, kept)
+    left = budget - _cost(system, ask)
+    if left < 0:
+        raise PromptTooLong(
+            f"The question takes about {_cost(system, ask)} tokens, and the model reads {budget}. Please shorten it."
+        )
+    recent = _recent(history, left)
+    return Prompt((*_system(system), *_replay(recent), ask), len(history) - len(recent))
+
+
+def _recent(history: Sequence[Exchange], budget: int) -> Sequence[Exchange]:
+    """The longest run of newest turns that fits."""
+    first = len(history)
+    while first and (cost := _cost(history[first - 1].question, history[first - 1].answer)) <= budget:
+        budget -= cost
+        first -= 1
+    return history[first:]
+
+
+def _cost(*parts: str | Message) -> int:
+    texts = [part.content if isinstance(part, Message) else part for part in parts]
+    return sum(estimate_tokens(text) + MESSAGE_OVERHEAD for text in texts)
+
+
+def _system(text: str) -> tuple[Message, ...]:
+    return (Message("system", text),) if text else ()
+
+
+def _replay(history: Sequence[Exchange]) -> list[Message]:
+    """Earlier turns as messages. A turn without an answer would teach the model to say nothing, so it is left out."""
+    messages: list[Message] = []
+    for exchange in history:
+        if exchange.answer:
+            messages += [Message("user", exchange.question), Message("assistant", exchange.answer)]
+    return messages
+
+
+def _ask(question: Question, passages: Sequence[Passage] | None) -> Message:
+    if passages is None and not question.attachments:
+        return Message("user", question.text)
+    parts = [_attachment(number, it) for number, it in enumerate(question.attachments, 1)]
+    if passages:
+        parts.append("Documentation passages:\n\n" + "\n\n".join(_passage(n, it) for n, it in enumerate(passages, 1)))
+    elif passages is not None:
+        parts.append(NOTHING_FOUND)
+    parts.append(f"Question: {question.text}")
+    return Message("user", "\n\n".join(parts))
+
+
+def _passage(number: int, passage: Passage) -> str:
+    path = " > ".join(dict.fromkeys((passage.title, *passage.section)))
+    return f"[{number}] {path}\n{passage.content.strip()}"
+
+
+def _attachment(number: int, attachment: Attachment) -> str:
+    # A fence longer than any in the content: the content cannot end it.
+    fence = "```"
+    while fence in attachment.content:
+        fence += "`"
+    kind = f"{attachment.attachment_type}, {attachment.content_type}"
+    return f"Attachment {number} ({kind}):\n{fence}\n{attachment.content}\n{fence}"

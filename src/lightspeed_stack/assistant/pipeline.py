@@ -1,0 +1,252 @@
+"""Admit and answer: one pipeline for every protocol.
+
+``admit`` may refuse with an error and changes nothing. ``answer`` speaks in events only; the one that hears them sends
+them on, so that a slow reader slows the model and no generator is ever closed from a foreign task.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import anyio
+
+from lightspeed_stack.assistant import agent
+from lightspeed_stack.assistant.agent import Budget, Emit
+from lightspeed_stack.assistant.context import Prompt, assemble, check_attachments
+from lightspeed_stack.assistant.prompts import Instructions
+from lightspeed_stack.assistant.recorder import TurnRecorder
+from lightspeed_stack.backends.catalog import ModelCatalog
+from lightspeed_stack.domain.chat import Conversation, Outcome, Question, Turn
+from lightspeed_stack.domain.events import (
+    Cited,
+    Compacted,
+    TurnEnded,
+    TurnEvent,
+    TurnFailed,
+    TurnStarted,
+)
+from lightspeed_stack.domain.identity import Principal
+from lightspeed_stack.domain.ids import new_conversation_id, new_request_id
+from lightspeed_stack.domain.knowledge import Passage, citations
+from lightspeed_stack.errors import AssistantError, KnowledgeError, PromptTooLong
+from lightspeed_stack.retrieval.base import Retriever
+from lightspeed_stack.storage.base import ConversationStore
+from lightspeed_stack.tools.base import NoTools
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``max_question_length`` in characters, ``max_passages`` a turn, ``reply_tokens`` kept free for the answer.
+
+    ``announce_after``: seconds after which a stream starts although the model's server has not accepted the question
+    yet. Before that a refusal becomes a real status; after it the caller knows that work is under way.
+    ``grace``: seconds that recording a turn may take when its caller has left.
+    """
+
+    max_question_length: int = 131_072
+    max_passages: int = 3
+    reply_tokens: int = 512
+    announce_after: float = 2.0
+    grace: float = 10.0
+    budget: Budget = field(default_factory=Budget)
+
+
+def _ignore(_: str) -> None:
+    """Nobody listens."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """Answers questions. ``retriever`` is None where no documentation is configured.
+
+    ``failures`` hears what could not be done although the answer was given: ``conversation``, ``turn``, ``retrieval``.
+    """
+
+    catalog: ModelCatalog
+    conversations: ConversationStore
+    retriever: Retriever | None = None
+    instructions: Instructions = field(default_factory=Instructions)
+    limits: Limits = field(default_factory=Limits)
+    failures: Callable[[str], None] = _ignore
+    clock: Callable[[], datetime] = _now
+
+    async def admit(self, question: Question, who: Principal, *, any_owner: bool = False) -> Turn:
+        """Decide everything that can be refused. ``any_owner``: the caller may continue conversations of others.
+
+        Raises PromptTooLong, ConversationNotFound, ModelNotFound, SystemPromptNotAllowed, AttachmentNotAllowed,
+        BackendError or StorageError, in the order of rest-api.md 1.7.
+        """
+        if len(question.text) > self.limits.max_question_length:
+            raise PromptTooLong(
+                f"query has {len(question.text)} characters, and inference.max_question_length allows "
+                f"{self.limits.max_question_length}. Please shorten it."
+            )
+        started_at = self.clock()
+        if question.conversation_id is None:
+            conversation = Conversation(new_conversation_id(), who.user_id, None)
+        else:
+            owner = None if any_owner else who.user_id
+            conversation = await self.conversations.load(question.conversation_id, owner=owner)
+        model = await self.catalog.choose(
+            conversation.last_provider if question.provider is None else question.provider,
+            conversation.last_model if question.model is None else question.model,
+        )
+        instructions = self.instructions.resolve(question, conversation)
+        check_attachments(question.attachments)
+        return Turn(
+            request_id=new_request_id(),
+            conversation=Conversation(
+                conversation.id, conversation.owner, instructions, conversation.history, model.label, model.provider_id
+            ),
+            is_new=question.conversation_id is None,
+            question=question,
+            principal=who,
+            model=model,
+            instructions=instructions,
+            started_at=started_at,
+        )
+
+    async def answer(self, turn: Turn, emit: Emit, *, announce: bool = True) -> None:
+        """Run a turn; the last event is TurnEnded or TurnFailed, unless the caller cancels.
+
+        With ``announce`` the conversation is stored before TurnStarted is emitted, for those who learn its id early.
+        However the turn ends, what was said is kept.
+        """
+        recorder = TurnRecorder(self.conversations, turn, self.clock, self.failures)
+        try:
+            await self._generate(turn, emit, recorder, announce=announce)
+        except AssistantError as error:
+            await self._keep(recorder, Outcome.FAILED)
+            await emit(TurnFailed(error))
+            return
+        except BaseException:
+            await self._keep(recorder, Outcome.INTERRUPTED)
+            raise
+        stored = await self._keep(recorder, Outcome.COMPLETE)
+        said, passages = recorder.answer, recorder.passages
+        await emit(
+            TurnEnded(
+                text=said.text,
+                usage=said.usage,
+                truncated=said.truncated,
+                passages=passages,
+                citations=citations(passages),
+                tool_results=tuple(said.tool_results),
+                stored=stored,
+            )
+        )
+
+    async def _keep(self, recorder: TurnRecorder, outcome: Outcome) -> bool:
+        """Record a turn; a cut one only if anything was said. Its caller may be gone, but what was said is paid for."""
+        if outcome is not Outcome.COMPLETE and not recorder.answer.pieces:
+            return False
+        with anyio.move_on_after(self.limits.grace, shield=True):
+            return await recorder.close(outcome)
+        log.error("storing a turn of conversation %s took too long", recorder.turn.conversation.id)
+        self.failures("turn")
+        return False
+
+    async def _generate(self, turn: Turn, emit: Emit, recorder: TurnRecorder, *, announce: bool) -> None:
+        passages = await self._read(turn)
+        recorder.passages = passages or ()
+        prompt = self._assemble(turn, passages)
+        opening = _Opening(recorder, emit, dropped=prompt.dropped, announce=announce)
+        work = agent.run(
+            self.catalog.backend(turn.model),
+            turn.model.label,
+            prompt.messages,
+            NoTools(),
+            emit,
+            recorder.answer,
+            budget=self.limits.budget,
+            accepted=opening.once,
+        )
+        if announce:
+            await self._with_alarm(work, opening)
+        else:
+            await work
+
+    async def _with_alarm(self, work: Awaitable[None], opening: "_Opening") -> None:
+        """Do the work; open the turn meanwhile, should the model's server take long to accept it."""
+        failure: AssistantError | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(opening.after, self.limits.announce_after)
+            try:
+                await work
+            except AssistantError as error:  # caught here: a task group would wrap it
+                failure = error
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _read(self, turn: Turn) -> tuple[Passage, ...] | None:
+        """Passages for the question; None where there is nothing to read. A failing store does not fail the turn."""
+        if self.retriever is None or turn.question.no_tools:
+            return None
+        history = turn.conversation.history
+        # A follow-up ("and on Windows?") rarely names its subject; the question before it does.
+        asked = f"{history[-1].question}\n{turn.question.text}" if history else turn.question.text
+        try:
+            return await self.retriever.search(asked, limit=self.limits.max_passages)
+        except KnowledgeError as error:
+            log.error("answering without documentation: %s", error.cause)
+            self.failures("retrieval")
+            return None
+
+    def _assemble(self, turn: Turn, passages: tuple[Passage, ...] | None) -> Prompt:
+        window = turn.model.context_window
+        budget = None if window is None else max(window - self.limits.reply_tokens, window // 2)
+        return assemble(turn.instructions, turn.conversation.history, passages, turn.question, budget=budget)
+
+
+class _Opening:
+    """Emits what comes before the first token, once, with the conversation stored before its id is told."""
+
+    def __init__(self, recorder: TurnRecorder, emit: Emit, *, dropped: int, announce: bool) -> None:
+        self._recorder = recorder
+        self._emit = emit
+        self._dropped = dropped
+        self._announce = announce
+        self._lock = anyio.Lock()
+        self._done = False
+
+    async def after(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+        await self.once()
+
+    async def once(self) -> None:
+        async with self._lock:
+            if self._done:
+                return
+            turn, passages = self._recorder.turn, self._recorder.passages
+            if self._announce:
+                await self._recorder.announce()
+            await self._emit(TurnStarted(turn.conversation.id, turn.request_id, turn.model))
+            if passages:
+                await self._emit(Cited(passages, citations(passages)))
+            if self._dropped:
+                await self._emit(Compacted(self._dropped))
+            self._done = True
+
+
+async def collect(run: Callable[[Emit], Awaitable[None]]) -> TurnEnded:
+    """Fold a turn into its end. Raises what the turn failed with."""
+    last: TurnEvent | None = None
+
+    async def keep(event: TurnEvent) -> None:
+        nonlocal last
+        last = event
+
+    await run(keep)
+    if isinstance(last, TurnFailed):
+        raise last.error
+    if not isinstance(last, TurnEnded):
+        raise TypeError(f"a turn ended in {type(last).__name__}")
+    return last

@@ -1,0 +1,100 @@
+"""Serving: load, prepare what takes long once, bind, run."""
+
+import logging
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from lightspeed_stack.api.app import CONFIG_PATH, VERBOSE, create_app
+from lightspeed_stack.config.load import load_config
+from lightspeed_stack.config.tree import Config
+from lightspeed_stack.errors import ConfigurationError
+from lightspeed_stack.services.adapters import adapter, backend_settings
+from lightspeed_stack.telemetry import logs
+
+log = logging.getLogger(__name__)
+
+START_FAILED = 3
+"""Exit code of a start that failed after the configuration was read (configuration.md 6)."""
+
+SHUTDOWN_GRACE = 10
+"""Seconds that requests have to end when the service is stopped."""
+
+
+def load(config_file: Path) -> Config:
+    """Load a configuration for this installation's adapters. Raises ConfigurationError."""
+    return load_config(config_file, settings_of=backend_settings)
+
+
+def serve(config: Config, config_file: Path, *, verbose: bool) -> int:
+    """Serve until stopped; the exit code.
+
+    Raises ConfigurationError, or another AssistantError when something that must be there cannot be had.
+    """
+    service = config.service
+    logs.configure(verbose=verbose, colour=service.color_log, access=service.access_log)
+    _prepare(config)
+    listener = _bind(service.host, service.port)
+    os.environ[CONFIG_PATH] = str(config_file)
+    if verbose:
+        os.environ[VERBOSE] = "1"
+    workers = service.workers
+    tls = service.tls_config
+    server_config = uvicorn.Config(
+        "lightspeed_stack.api.app:create_app_from_environment" if workers > 1 else create_app(config),
+        factory=workers > 1,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=service.access_log,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE,
+        ssl_certfile=tls.tls_certificate_path,
+        ssl_keyfile=tls.tls_key_path,
+        ssl_keyfile_password=_password(tls.tls_key_password),
+    )
+    scheme = "https" if tls.tls_certificate_path else "http"
+    log.info("serving %s at %s://%s:%d/", config.name, scheme, service.host, service.port)
+    if workers > 1:
+        supervisor = Multiprocess(server_config, sockets=[listener])
+        supervisor.run()
+        return 0 if supervisor.should_exit.is_set() else START_FAILED
+    server = uvicorn.Server(server_config)
+    server.run(sockets=[listener])
+    return 0 if server.started else START_FAILED
+
+
+def _prepare(config: Config) -> None:
+    """Let backends fetch what they need before anything is served, with a progress bar; once for all workers."""
+    for section in config.inference.providers:
+        module = adapter("backends", section.type)
+        if module is not None and hasattr(module, "prepare"):
+            module.prepare(section.settings)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigurationError that names the key to change."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.set_inheritable(True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigurationError(
+            f"service.port: cannot listen on {host}:{port}: {reason}\n"
+            "    fix: stop the program that uses the port, or choose another  service: {port: …}"
+        ) from error
+    return listener
+
+
+def _password(path: Path | None) -> str | None:
+    """The content of a password file, without the line end."""
+    return path.read_text("utf-8").rstrip("\r\n") if path is not None else None

@@ -1,0 +1,160 @@
+"""What answers, and how: Llama Stack, model providers, MCP servers, prompts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
+
+from lightspeed_stack.config.profiles import load_profile, read_prompt
+from lightspeed_stack.config.providers import ProviderSection
+from lightspeed_stack.config.section import Breach, RulesBroken, Section
+from lightspeed_stack.config.values import PosInt, check_file, no_scheme
+
+
+class LlamaStackSection(Section):
+    """A Llama Stack, as a server or inside this process; the latter wins where both are given.
+
+    ``use_as_library_client`` is never None once loaded.
+    """
+
+    url: str | None = Field(
+        default=None, description="URL of the server, with its scheme.", examples=["http://localhost:8321"]
+    )
+    api_key: SecretStr | None = Field(default=None, description="Key for the server, sent as bearer token.")
+    use_as_library_client: bool | None = Field(
+        default=None, validate_default=True, description="Whether it runs inside this process; null means false."
+    )
+    library_client_config_path: str | None = Field(
+        default=None,
+        validate_default=True,
+        description="Its configuration file, required inside this process.",
+        examples=["run.yaml"],
+    )
+
+    @field_validator("use_as_library_client")
+    @classmethod
+    def _reachable(cls, in_process: bool | None, info: ValidationInfo) -> bool:
+        if in_process or "url" not in info.data:  # the latter: url has a problem of its own
+            return bool(in_process)
+        url = info.data["url"]
+        if url is None:
+            state = "specified" if in_process is None else "enabled"
+            message = f"Llama stack URL is not specified and library client mode is not {state}"
+            raise RulesBroken(Breach(message, "add  url: http://localhost:8321", "../url"))
+        # A server's URL without scheme can never be reached; inside the process it is not looked at.
+        if "://" not in url:
+            raise RulesBroken(no_scheme(url, "../url"))
+        return False
+
+    @field_validator("library_client_config_path")
+    @classmethod
+    def _file_for_library(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if not info.data.get("use_as_library_client"):
+            return path
+        if path is None:
+            message = "Llama stack library client mode is enabled but a configuration file path is not specified"
+            raise RulesBroken(Breach(message, "add  library_client_config_path: run.yaml"))
+        check_file(path, "Llama Stack configuration file")
+        return path
+
+
+class McpServerSection(Section):
+    """A server of tools that speaks the Model Context Protocol."""
+
+    name: str = Field(description="Name of the server.", examples=["filesystem"])
+    provider_id: str = Field(default="model-context-protocol", description="Provider of the tools in Llama Stack.")
+    url: str = Field(description="URL of the server.", examples=["http://localhost:3000/mcp"])
+
+
+class InferenceSection(Section):
+    """Where models answer, and which one where a caller does not choose."""
+
+    default_model: str | None = Field(
+        default=None, description="Model for questions that name none.", examples=["gpt-5-mini"]
+    )
+    default_provider: str | None = Field(
+        default=None, validate_default=True, description="Provider of that model; both or neither.", examples=["openai"]
+    )
+    providers: tuple[ProviderSection, ...] = Field(
+        default=(), description="Providers that this service talks to itself."
+    )
+    max_question_length: PosInt = Field(default=131072, description="Longest question, in characters.")
+
+    @field_validator("default_provider")
+    @classmethod
+    def _both_or_neither(cls, provider: str | None, info: ValidationInfo) -> str | None:
+        if "default_model" not in info.data:
+            return provider
+        model = info.data["default_model"]
+        if model is None and provider is not None:
+            message = "Default model must be specified when default provider is set"
+            raise RulesBroken(Breach(message, "add  default_model: gpt-5-mini", "../default_model"))
+        if model is not None and provider is None:
+            message = "Default provider must be specified when default model is set"
+            raise RulesBroken(Breach(message, "add  default_provider: openai"))
+        return provider
+
+    @field_validator("providers")
+    @classmethod
+    def _ids_once(cls, providers: tuple[ProviderSection, ...]) -> tuple[ProviderSection, ...]:
+        ids = [provider.id for provider in providers]
+        breaches = [
+            Breach(f"the id '{id_}' is given twice", "give each provider an id of its own", f"{index}/id")
+            for index, id_ in enumerate(ids)
+            if id_ in ids[:index]
+        ]
+        if breaches:
+            raise RulesBroken(*breaches)
+        return providers
+
+
+class CustomProfile(Section):
+    """The prompts of a profile; the file at ``path`` is what counts, also where ``prompts`` is written out."""
+
+    path: str = Field(description="The profile, a Python or YAML file.", examples=["profiles/product.yaml"])
+    prompts: Mapping[str, str] = Field(
+        default={},
+        validate_default=True,
+        description="Prompts by name, read from the profile; given values are not used.",
+    )
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _from_file(cls, _given: Any, info: ValidationInfo) -> Mapping[str, str]:
+        return load_profile(info.data["path"], "../path") if "path" in info.data else {}
+
+
+class CustomizationSection(Section):
+    """What the assistant is told before every question."""
+
+    profile_path: str | None = Field(
+        default=None,
+        description="A profile, a Python or YAML file; with it, `system_prompt_path` is not read.",
+        examples=["profiles/product.yaml"],
+    )
+    disable_query_system_prompt: bool = Field(
+        default=False, description="Whether requests may not bring a system prompt."
+    )
+    system_prompt_path: FilePath | None = Field(
+        default=None, description="Text file whose content becomes `system_prompt`.", examples=["prompts/system.txt"]
+    )
+    system_prompt: str | None = Field(default=None, validate_default=True, description="The system prompt itself.")
+    custom_profile: CustomProfile | None = Field(
+        default=None, validate_default=True, description="The profile as loaded, normally from `profile_path`."
+    )
+
+    @field_validator("system_prompt")
+    @classmethod
+    def _prompt_from_file(cls, prompt: str | None, info: ValidationInfo) -> str | None:
+        path = info.data.get("system_prompt_path")
+        if info.data.get("profile_path") or path is None:
+            return prompt
+        return read_prompt(path, "../system_prompt_path")
+
+    @field_validator("custom_profile", mode="before")
+    @classmethod
+    def _profile_from_file(cls, given: Any, info: ValidationInfo) -> Any:
+        path = info.data.get("profile_path")
+        if not path:
+            return given
+        return CustomProfile.model_construct(path=path, prompts=load_profile(path, "../profile_path"))

@@ -1,0 +1,143 @@
+"""Many requests' writes in one commit; a caller waits for its group.
+
+A durable commit costs milliseconds wherever it is made, and the same for one row as for a hundred. So one thread takes
+all writes that have arrived while it committed the ones before, and commits them together.
+"""
+
+import asyncio
+import functools
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Executable
+from sqlalchemy.exc import SQLAlchemyError
+
+from lightspeed_stack.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+MAX_PENDING = 1024
+"""Writes that may wait. With more the disk is too slow for the load, and callers are told so."""
+
+MAX_GROUP = 256
+
+type Statement = tuple[Executable, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    statements: Sequence[Statement]
+    loop: asyncio.AbstractEventLoop
+    done: "asyncio.Future[None]"
+
+
+class Writer:
+    """One writing thread. ``order`` ranks statements: within a group earlier ones run before later ones.
+
+    Statements of the same rank must not depend on one another. ``failing`` tells whether the last commit failed.
+    """
+
+    def __init__(self, engine: Engine, order: Sequence[Executable]) -> None:
+        self._engine = engine
+        self._rank = {id(statement): rank for rank, statement in enumerate(order)}
+        self._queue: queue.Queue[_Write | None] = queue.Queue(MAX_PENDING)
+        self._closing = False
+        self.failing = False
+        self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
+        self._thread.start()
+
+    async def put(self, statements: Sequence[Statement]) -> None:
+        """Write ``statements`` in one transaction; returns when they are on disk. Raises StorageError.
+
+        A caller that is cancelled no longer waits, but what it asked for is written.
+        """
+        loop = asyncio.get_running_loop()
+        write = _Write(statements, loop, loop.create_future())
+        try:
+            self._queue.put_nowait(write)
+        except queue.Full:
+            raise StorageError("Too many writes are waiting for the database.") from None
+        await write.done
+
+    def close(self) -> None:
+        """Write what is waiting and end the thread. Blocking."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            group = self._next_group()
+            if group:
+                self._write(group)
+            if self._closing:
+                return
+
+    def _next_group(self) -> list[_Write]:
+        item = self._queue.get()
+        group: list[_Write] = []
+        while item is not None:
+            group.append(item)
+            if len(group) == MAX_GROUP:
+                return group
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return group
+        self._closing = True
+        return group
+
+    def _write(self, group: list[_Write]) -> None:
+        if self._try(group) is None:
+            self._resolve(group, None)
+            return
+        # One bad write must not fail the others of its group.
+        for write in group:
+            self._resolve([write], self._try([write]))
+
+    def _try(self, group: list[_Write]) -> StorageError | None:
+        batches: dict[int, tuple[Executable, list[dict[str, Any]]]] = {}
+        for write in group:
+            for statement, values in write.statements:
+                batches.setdefault(self._rank[id(statement)], (statement, []))[1].append(values)
+        try:
+            with self._engine.begin() as connection:
+                for rank in sorted(batches):
+                    _execute(connection, *batches[rank])
+        except SQLAlchemyError as error:
+            self.failing = True
+            log.error("a group of %d writes failed: %s", len(group), type(error.__cause__ or error).__name__)
+            return StorageError("The database could not store it.")
+        self.failing = False
+        return None
+
+    def _resolve(self, group: list[_Write], error: StorageError | None) -> None:
+        loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+        for write in group:
+            loops.setdefault(write.loop, []).append(write)
+        for loop, writes in loops.items():
+            _call(loop, functools.partial(_settle, writes, error))
+
+
+def _execute(connection: Connection, statement: Executable, rows: list[dict[str, Any]]) -> None:
+    connection.execute(statement, rows)
+
+
+def _settle(writes: list[_Write], error: StorageError | None) -> None:
+    for write in writes:
+        if write.done.done():
+            continue
+        if error is None:
+            write.done.set_result(None)
+        else:
+            write.done.set_exception(error)
+
+
+def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    try:
+        loop.call_soon_threadsafe(callback)
+    except RuntimeError:  # the loop is closed: nobody is left to be told
+        log.debug("a write was stored after its caller's loop had ended")

@@ -1,0 +1,67 @@
+"""Our own service, in this process's event loop, over real sockets."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import anyio
+import uvicorn
+from fastapi import FastAPI
+
+from lightspeed_stack.api.app import create_app
+from lightspeed_stack.config.load import load_config
+from lightspeed_stack.services.adapters import backend_settings
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """``http`` has the service's address as its base; ``app`` is for a look at what is not on the wire."""
+
+    url: str
+    http: aiohttp.ClientSession
+    app: FastAPI
+
+
+def configuration(provider_url: str, folder: Path, *, more: str = "", inference: str = "", service: str = "{}") -> str:
+    """A configuration with one scripted provider, as YAML; ``inference`` and ``more`` go where they belong."""
+    return f"""
+name: test
+service: {service}
+user_data_collection: {{}}
+database:
+  sqlite:
+    db_path: {folder}/conversations.db
+inference:
+  default_provider: fake
+  default_model: fake-llm
+  providers:
+    - id: fake
+      type: openai
+      url: {provider_url}
+{inference}
+{more}
+"""
+
+
+@asynccontextmanager
+async def running(yaml: str, folder: Path) -> AsyncIterator[RunningService]:
+    """Serve a configuration on a free port until the context is left."""
+    path = folder / "lightspeed-stack.yaml"
+    path.write_text(yaml, "utf-8")
+    app = create_app(load_config(path, settings_of=backend_settings))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", ws="none", http="httptools")
+    server = uvicorn.Server(config)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server._serve)
+        with anyio.fail_after(20):
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await anyio.sleep(0.005)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=30)) as http:
+            try:
+                yield RunningService(url, http, app)
+            finally:
+                server.should_exit = True

@@ -1,0 +1,13 @@
+"""Ids, callers and rights."""
+
+from tests.spec.registry import Requirement
+
+REQUIREMENTS = {
+    "ids:forms": Requirement(
+        "Ids of both generations are accepted in every spelling and kept in one.", "decisions.md 14"
+    ),
+    "access:without-rules": Requirement(
+        "Without access rules nobody reaches the conversations of others.", "decisions.md 7"
+    ),
+    "access:rules": Requirement("Access rules hold with every authentication module.", "decisions.md 7; auth.md 3.4"),
+}
