@@ -4,6 +4,6 @@
 set -u
 p=$("$1" python find --no-python-downloads --no-project '>=3.12,<3.15' 2>/dev/null) && { echo "$p"; exit 0; }
 for p in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-4].*/bin/python3; do
-  [ -x "$p" ] && { echo "$p"; exit 0; }
+  "$p" -c '' 2>/dev/null && { echo "$p"; exit 0; }
 done
 echo 3.12

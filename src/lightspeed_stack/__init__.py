@@ -27,6 +27,6 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - a plain import of the package stays cheap
+    from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)

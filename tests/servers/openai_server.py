@@ -262,11 +262,20 @@ async def openai_server(
         yield server
 
 
-async def stand(*, port: int, tokens: int, delay: float, stream_delay: float, api_key: str | None) -> None:
-    """Serve until interrupted; nothing is recorded."""
+def is_slow(body: Json) -> bool:
+    messages = body.get("messages") or [{}]
+    return "slowly" in str(messages[-1].get("content"))
+
+
+async def stand(*, port: int, tokens: int, delay: float, slow_delay: float, api_key: str | None) -> None:
+    """Serve until interrupted; nothing is recorded.
+
+    A question with the word "slowly" gets its tokens one by one. Not ``stream`` decides: a service may ask for a stream
+    whatever its own client asked for, and a bench must give both the same model.
+    """
     words = tuple(f"token{number} " for number in range(tokens))
-    at_once, streamed = Script(words, delay, (10, tokens)), Script(words, stream_delay, (10, tokens))
-    server = OpenAIServer(lambda body: streamed if body.get("stream") else at_once, api_key=api_key, record=False)
+    usual, slow = Script(words, delay, (10, tokens)), Script(words, slow_delay, (10, tokens))
+    server = OpenAIServer(lambda body: slow if is_slow(body) else usual, api_key=api_key, record=False)
     async with serving(server, port=port):
         print(server.url, flush=True)  # noqa: T201 - the address is what a caller waits for
         await anyio.sleep_forever()
@@ -276,8 +285,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A scripted OpenAI-compatible server.")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--tokens", type=int, default=20, help="tokens an answer")
-    parser.add_argument("--delay", type=float, default=0.0, help="seconds before an answer that is not streamed")
-    parser.add_argument("--stream-delay", type=float, default=0.0, help="seconds before each streamed token")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before each token, or a whole answer")
+    parser.add_argument("--slow-delay", type=float, default=0.0, help="the same, where the question says: slowly")
     parser.add_argument("--api-key", default=None, help="the bearer token that requests must carry")
     options = parser.parse_args()
     try:
@@ -286,7 +295,7 @@ def main() -> None:
                 port=options.port,
                 tokens=options.tokens,
                 delay=options.delay,
-                stream_delay=options.stream_delay,
+                slow_delay=options.slow_delay,
                 api_key=options.api_key,
             ),
             backend_options={"use_uvloop": True},

@@ -37,7 +37,8 @@ def create_app(config: Config) -> FastAPI:
     )
     problems.install(app)
     for router in _routers():
-        app.include_router(router)
+        # Not include_router: it puts a router's prefixes and dependencies, which ours do not use, into every request.
+        app.router.routes.extend(router.routes)
     # The last one added is the outermost.
     app.add_middleware(Guard, max_body_size=config.service.max_body_size)
     app.add_middleware(Counting, metrics=metrics)

@@ -197,8 +197,8 @@ type _Link = Callable[[Document, str], str | None]
 
 
 def _render(document: Document, link: _Link) -> str:
-    """The document's Markdown as HTML; HTML inside it stays text."""
-    markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    """The document's Markdown as HTML; HTML inside it becomes text, and its comments vanish."""
+    markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     tokens = markdown.parse(document.text)
     seen: dict[str, int] = {}
     for before, token in zip([None, *tokens], tokens, strict=False):
@@ -206,6 +206,8 @@ def _render(document: Document, link: _Link) -> str:
             before.attrSet("id", slug(_plain(token), seen))
         for child in token.children or ():
             _relink(child, document, link)
+            _disarm(child)
+        _disarm(token)
         _classify(token)
     rendered: str = markdown.renderer.render(tokens, markdown.options, {})
     return rendered
@@ -232,6 +234,16 @@ def _relink(token: Token, document: Document, link: _Link) -> None:
         token.attrs.pop(name, None)
     else:
         token.attrSet(name, found)
+
+
+def _disarm(token: Token) -> None:
+    """HTML is recognised only so that a comment is told from text that must be seen; none of it reaches the page."""
+    if token.type not in {"html_block", "html_inline"}:
+        return
+    source = token.content.strip()
+    comment = source.startswith("<!--") and source.find("-->") == len(source) - 3
+    shown = "" if comment else html.escape(token.content)
+    token.content = f"<p>{shown}</p>\n" if shown and token.type == "html_block" else shown
 
 
 def _classify(token: Token) -> None:

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from lightspeed_stack.api.declared import DENIED, FAILED, ForbiddenResponse, UnauthorizedResponse
 from lightspeed_stack.api.deps import Caller, services_of
 from lightspeed_stack.api.problems import json_response
-from lightspeed_stack.api.streams import EventStream, until_disconnected
+from lightspeed_stack.api.short_way import ShortWayRoute
+from lightspeed_stack.api.streams import EventStream, UntilDisconnected
 from lightspeed_stack.api.wire import (
     PlainText,
     RagChunk,
@@ -28,7 +29,6 @@ from lightspeed_stack.domain.events import TurnEnded, TurnEvent, TurnFailed, Tur
 from lightspeed_stack.domain.identity import Action, Principal
 from lightspeed_stack.domain.ids import parse_conversation_id
 from lightspeed_stack.errors import (
-    AssistantError,
     BackendError,
     ConversationAccessDenied,
     ConversationNotFound,
@@ -36,7 +36,7 @@ from lightspeed_stack.errors import (
 )
 from lightspeed_stack.services import Services
 
-router = APIRouter()
+router = APIRouter(route_class=ShortWayRoute)
 
 
 def _unicode(text: str) -> str:
@@ -141,16 +141,12 @@ async def query(request: Request, body: QueryRequest, who: Caller) -> Response:
     services = services_of(request)
     turn = await _admit(services, body, who, Action.QUERY)
     ended: TurnEnded | None = None
-    failure: AssistantError | None = None
-    async with until_disconnected(request.receive):
+    async with UntilDisconnected(request.receive):
         try:
             ended = await collect(lambda emit: services.assistant.answer(turn, emit, announce=False))
-        except AssistantError as error:  # carried out of the task group, which would wrap it
-            failure = error
-    if failure is not None:
-        if isinstance(failure, BackendError):
+        except BackendError:
             services.metrics.failed()
-        raise failure
+            raise
     if ended is None:  # the client has left, and nobody reads this
         return Response(status_code=499)
     services.metrics.answered(turn.model)

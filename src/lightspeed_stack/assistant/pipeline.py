@@ -43,14 +43,12 @@ class Limits:
 
     ``announce_after``: seconds after which a stream starts although the model's server has not accepted the question
     yet. Before that a refusal becomes a real status; after it the caller knows that work is under way.
-    ``grace``: seconds that recording a turn may take when its caller has left.
     """
 
     max_question_length: int = 131_072
     max_passages: int = 3
     reply_tokens: int = 512
     announce_after: float = 2.0
-    grace: float = 10.0
     budget: Budget = field(default_factory=Budget)
 
 
@@ -129,7 +127,7 @@ class Assistant:
         except BaseException:
             await self._keep(recorder, Outcome.INTERRUPTED)
             raise
-        stored = await self._keep(recorder, Outcome.COMPLETE)
+        stored = await recorder.close(Outcome.COMPLETE)
         said, passages = recorder.answer, recorder.passages
         await emit(
             TurnEnded(
@@ -143,15 +141,11 @@ class Assistant:
             )
         )
 
-    async def _keep(self, recorder: TurnRecorder, outcome: Outcome) -> bool:
-        """Record a turn; a cut one only if anything was said. Its caller may be gone, but what was said is paid for."""
-        if outcome is not Outcome.COMPLETE and not recorder.answer.pieces:
-            return False
-        with anyio.move_on_after(self.limits.grace, shield=True):
-            return await recorder.close(outcome)
-        log.error("storing a turn of conversation %s took too long", recorder.turn.conversation.id)
-        self.failures("turn")
-        return False
+    async def _keep(self, recorder: TurnRecorder, outcome: Outcome) -> None:
+        """Record a cut turn, if anything was said. Its caller may be gone, but what was said has been paid for."""
+        if recorder.answer.pieces:
+            with anyio.CancelScope(shield=True):
+                await recorder.close(outcome)
 
     async def _generate(self, turn: Turn, emit: Emit, recorder: TurnRecorder, *, announce: bool) -> None:
         passages = await self._read(turn)

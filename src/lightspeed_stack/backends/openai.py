@@ -14,6 +14,7 @@ from typing import Self
 
 import aiohttp
 from pydantic import Field, FilePath, PositiveFloat, PositiveInt, SecretStr
+from yarl import URL
 
 from lightspeed_stack.backends.base import Delta, Generation, Model
 from lightspeed_stack.backends.openai_wire import ChunkReader, failure, model_list, request_body
@@ -87,10 +88,8 @@ class OpenAIBackend:
         timeout = aiohttp.ClientTimeout(
             total=settings.max_duration, sock_connect=settings.connect_timeout, sock_read=settings.timeout
         )
-        # Looking for proxies costs every request; most deployments have none.
-        proxied = any(name.lower() in {"http_proxy", "https_proxy", "all_proxy"} for name in os.environ)
         self._session = aiohttp.ClientSession(
-            connector=connector, headers=headers, timeout=timeout, trust_env=proxied, read_bufsize=2**18
+            connector=connector, headers=headers, timeout=timeout, trust_env=_may_be_proxied(self._url), read_bufsize=2**18
         )
         return self
 
@@ -213,3 +212,9 @@ def _tls(ca_cert_path: Path | None) -> ssl.SSLContext | bool:
         raise ConfigurationError(
             f"inference.providers: extra.ca_cert_path: {ca_cert_path} is not a PEM file"
         ) from error
+
+
+def _may_be_proxied(url: str) -> bool:
+    """Whether to look for a proxy, which costs every request. Never on the way to this machine itself."""
+    local = URL(url).host in {"localhost", "127.0.0.1", "::1"}
+    return not local and any(name.lower() in {"http_proxy", "https_proxy", "all_proxy"} for name in os.environ)

@@ -3,6 +3,7 @@
 References to the environment in the input are left as they are: they are Llama Stack's to expand.
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -110,7 +111,8 @@ def _replace(output: Path, text: str) -> None:
         finally:
             os.close(directory)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it was never made where the directory is what is wrong
+            temporary.unlink()
         problem = Problem(
             f"the file cannot be written: {error.strerror}", "name a file in a writable directory with -o"
         )

@@ -118,7 +118,7 @@ def parse_yaml(text: str) -> Document:
     builder = _Builder()
     value = builder.build(node, ())
     if builder.problems:
-        raise SourceError(*builder.problems)
+        raise SourceError(*sorted(builder.problems, key=lambda problem: problem.line or 0))
     return Document(value, builder.lines)
 
 

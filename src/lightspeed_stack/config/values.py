@@ -27,7 +27,9 @@ HttpUrl = Annotated[
     str,
     GetPydanticSchema(
         lambda _source, _handler: core_schema.no_info_after_validator_function(
-            str, core_schema.url_schema(allowed_schemes=["http", "https"])
+            str,
+            core_schema.url_schema(allowed_schemes=["http", "https"]),
+            serialization=core_schema.to_string_ser_schema(),
         )
     ),
 ]

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightspeed_stack.config.data import RagSection
-from lightspeed_stack.retrieval.ingest import Addresses, Ingest
 from lightspeed_stack.retrieval.minilm import MiniLM
 from lightspeed_stack.retrieval.search import KnowledgeRetriever
 from lightspeed_stack.retrieval.sqlite import Space, SqliteIndex, SqliteLibrary
+
+if TYPE_CHECKING:
+    from lightspeed_stack.retrieval.ingest import Addresses, Ingest
 
 SPACE = Space(MiniLM.name, MiniLM.dimension)
 
@@ -20,7 +23,9 @@ def open_retriever(section: RagSection) -> KnowledgeRetriever:
 
 
 @contextmanager
-def open_ingest(path: Path, addresses: Addresses) -> Iterator[Ingest]:
+def open_ingest(path: Path, addresses: "Addresses") -> Iterator["Ingest"]:
     """Fills the store in ``path``, which is made where there is none. Raises KnowledgeError."""
+    from lightspeed_stack.retrieval.ingest import Ingest  # a service that only searches needs no readers
+
     with SqliteLibrary(path, SPACE) as library:
         yield Ingest(library, MiniLM(), addresses)

@@ -25,6 +25,9 @@ MAX_PENDING = 1024
 
 MAX_GROUP = 256
 
+WRITE_TIMEOUT = 10.0
+"""Seconds that a caller waits for its group. A write that is late is not taken back."""
+
 type Statement = tuple[Executable, dict[str, Any]]
 
 
@@ -61,7 +64,11 @@ class Writer:
             self._queue.put_nowait(write)
         except queue.Full:
             raise StorageError("Too many writes are waiting for the database.") from None
-        await write.done
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await write.done
+        except TimeoutError:
+            raise StorageError("The database did not store it in time.") from None
 
     def close(self) -> None:
         """Write what is waiting and end the thread. Blocking."""

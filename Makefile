@@ -1,0 +1,83 @@
+# `make run` serves the assistant with this repository's own documentation; `make test` runs the tests.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+CONFIG ?= lightspeed-stack.yaml
+BIN := .venv/bin
+LOCKED := pyproject.toml requirements/build.txt scripts/setup.sh scripts/uv.version
+DOCS := $(shell find docs 2>/dev/null)
+CODE := src tests bench scripts
+export UV_SYSTEM_CERTS ?= 1
+# A browser or a variable of the surroundings must not change what is tested or served.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+# A checkout that was moved: what .venv knows of its place is wrong.
+ifneq ($(shell cat .venv/.checkout 2>/dev/null),$(shell pwd -P))
+$(shell rm -f .venv/.ready-run .venv/.ready-dev)
+endif
+
+.PHONY: help setup run ingest test test-all bench verify lock format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+setup: .venv/.ready-run ## install everything that `run` needs into .venv
+
+run: .venv/.ready-run ingest ## serve the assistant at http://localhost:8080 (CONFIG=FILE for another configuration)
+	@exec $(BIN)/lightspeed-stack -c $(CONFIG)
+
+# The guide is put into the store of our own configuration only; another configuration brings its own documents.
+ifeq ($(CONFIG),lightspeed-stack.yaml)
+ingest: .data/.docs-ingested
+else
+ingest:
+endif
+
+test: .venv/.ready-dev ## the tests, without the long ones (ARGS="..." for pytest)
+	@sh scripts/browser.sh
+	@LIGHTSPEED_EMBEDDED_MODEL=small $(BIN)/lightspeed-stack model fetch
+	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+test-all: .venv/.ready-dev ## every test
+	@sh scripts/browser.sh
+	@LIGHTSPEED_EMBEDDED_MODEL=small $(BIN)/lightspeed-stack model fetch
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/.ready-dev ## measure the service against a bare relay (ARGS="--quick")
+	@$(BIN)/python -m bench.run $(ARGS)
+
+verify: .venv/.ready-dev ## lint, format and types
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	@if command -v shellcheck >/dev/null 2>&1; then shellcheck scripts/*.sh .ci/run; else echo "shellcheck: not installed, skipped"; fi
+
+format: .venv/.ready-dev ## put the code into its form
+	$(BIN)/ruff check --fix-only $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+# Locks hold versions and hashes, never a registry's address.
+COMPILE = $$(sh scripts/uv.sh) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.12
+lock: ## compute requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	$(COMPILE) $(ARGS) pyproject.toml -o requirements/base.txt
+	$(COMPILE) $(ARGS) --extra embedded pyproject.toml -o requirements/run.txt
+	$(COMPILE) $(ARGS) --extra embedded --group dev pyproject.toml -o requirements/dev.txt
+	echo 'hatchling>=1.27' | $(COMPILE) $(ARGS) - -o requirements/build.txt
+
+clean: ## remove what make created, .venv and caches too
+	rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build bench/results
+	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Whatever is installed for `dev` serves `run` as well, as long as it is up to date.
+.venv/.ready-run: requirements/run.txt $(LOCKED)
+	@if [ -f .venv/.ready-dev ]; then sh scripts/setup.sh dev; else sh scripts/setup.sh run; fi
+
+.venv/.ready-dev: requirements/dev.txt $(LOCKED)
+	@sh scripts/setup.sh dev
+
+.data/.docs-ingested: lightspeed-stack.yaml $(DOCS) | .venv/.ready-run
+	@$(BIN)/lightspeed-stack ingest docs --store product-docs --config lightspeed-stack.yaml \
+	  --base-url http://localhost:8080/guide/ --strip-suffix
+	@mkdir -p .data && touch $@
