@@ -26,6 +26,7 @@ help: ## this list
 setup: .venv/.ready-run ## install everything that `run` needs into .venv
 
 run: .venv/.ready-run ingest ## serve the assistant at http://localhost:8080 (CONFIG=FILE for another configuration)
+	@mkdir -p .data
 	@exec $(BIN)/lightspeed-stack -c $(CONFIG)
 
 # The guide is put into the store of our own configuration only; another configuration brings its own documents.

@@ -109,7 +109,12 @@ async def test_an_unknown_conversation_is_denied(stand: Stand) -> None:
 
 
 BROKEN = [
-    (Script(("Half", "…"), cut_after=1, delay=0.05), 500, "Unable to connect to the model provider", "Connection error."),
+    (
+        Script(("Half", "…"), cut_after=1, delay=0.05),
+        500,
+        "Unable to connect to the model provider",
+        "Connection error.",
+    ),
     (
         Script(("Half", "…"), error_after=1),
         500,

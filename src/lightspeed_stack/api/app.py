@@ -36,9 +36,9 @@ def create_app(config: Config) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for router in _routers():
-        # Not include_router: it puts a router's prefixes and dependencies, which ours do not use, into every request.
-        app.router.routes.extend(router.routes)
+    # Not include_router: it brings a router's prefixes and dependencies, which ours do not use, into every request.
+    # Routes are tried in order, so ours come before the framework's own.
+    app.router.routes[:0] = [route for router in _routers() for route in router.routes]
     # The last one added is the outermost.
     app.add_middleware(Guard, max_body_size=config.service.max_body_size)
     app.add_middleware(Counting, metrics=metrics)
@@ -63,7 +63,8 @@ def create_app_from_environment() -> FastAPI:
 
 
 def _routers() -> list[APIRouter]:
-    """The ``router`` of every module of this folder that has one, by name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(api.__path__) if module.name != "app")
+    """The ``router`` of every module of this folder that has one, by name; questions first, which come most."""
+    found = {module.name for module in pkgutil.iter_modules(api.__path__)} - {"app"}
+    names = sorted(found, key=lambda name: (name != "query", name))
     modules = [importlib.import_module(f"{api.__name__}.{name}") for name in names]
     return [module.router for module in modules if hasattr(module, "router")]

@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from lightspeed_stack.api.page import Asset
 from lightspeed_stack.domain.slugs import slug
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 FOLDERS = {
     "tutorial": "Tutorial",
@@ -198,6 +199,8 @@ type _Link = Callable[[Document, str], str | None]
 
 def _render(document: Document, link: _Link) -> str:
     """The document's Markdown as HTML; HTML inside it becomes text, and its comments vanish."""
+    from markdown_it import MarkdownIt
+
     markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     tokens = markdown.parse(document.text)
     seen: dict[str, int] = {}
@@ -213,12 +216,12 @@ def _render(document: Document, link: _Link) -> str:
     return rendered
 
 
-def _plain(inline: Token) -> str:
+def _plain(inline: "Token") -> str:
     """What a reader sees of a heading."""
     return "".join(child.content for child in inline.children or () if child.type in {"text", "code_inline"})
 
 
-def _relink(token: Token, document: Document, link: _Link) -> None:
+def _relink(token: "Token", document: Document, link: _Link) -> None:
     """Make a relative link or image lead to where the guide shows it; without a target it remains as bare text."""
     name = {"link_open": "href", "image": "src"}.get(token.type)
     if name is None:
@@ -236,7 +239,7 @@ def _relink(token: Token, document: Document, link: _Link) -> None:
         token.attrSet(name, found)
 
 
-def _disarm(token: Token) -> None:
+def _disarm(token: "Token") -> None:
     """HTML is recognised only so that a comment is told from text that must be seen; none of it reaches the page."""
     if token.type not in {"html_block", "html_inline"}:
         return
@@ -246,7 +249,7 @@ def _disarm(token: Token) -> None:
     token.content = f"<p>{shown}</p>\n" if shown and token.type == "html_block" else shown
 
 
-def _classify(token: Token) -> None:
+def _classify(token: "Token") -> None:
     """Alignment of table cells as a class: the page's policy allows no styles in the text."""
     style = token.attrs.pop("style", None) if token.type in {"th_open", "td_open"} else None
     if style is not None:

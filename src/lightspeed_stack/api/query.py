@@ -143,7 +143,7 @@ async def query(request: Request, body: QueryRequest, who: Caller) -> Response:
     ended: TurnEnded | None = None
     async with UntilDisconnected(request.receive):
         try:
-            ended = await collect(lambda emit: services.assistant.answer(turn, emit, announce=False))
+            ended = await collect(lambda emit: services.assistant.answer(turn, emit, live=False))
         except BackendError:
             services.metrics.failed()
             raise

@@ -61,11 +61,12 @@ async def run(
     answer: Answer,
     *,
     budget: Budget,
+    live: bool,
     accepted: Callable[[], Awaitable[None]],
 ) -> None:
     """Run rounds until the model answers; ``accepted`` is awaited when the server has taken the first generation.
 
-    Events are emitted as they happen and ``answer`` grows with them.
+    ``live`` as in ``Generation``. Events are emitted as they happen and ``answer`` grows with them.
 
     Raises BackendError, ModelNotFound or PromptTooLong as ``ChatBackend.stream`` does.
     """
@@ -74,7 +75,7 @@ async def run(
     for number in range(budget.max_rounds):
         last = number + 1 >= budget.max_rounds or len(answer.tool_results) >= budget.max_calls
         specs = () if last or monotonic() > deadline else toolset.specs
-        async with backend.stream(Generation(model, tuple(conversation), specs)) as deltas:
+        async with backend.stream(Generation(model, tuple(conversation), specs, live=live)) as deltas:
             if number == 0:
                 await accepted()
             said = await _listen(deltas, emit, answer, conversation, round_number=number)

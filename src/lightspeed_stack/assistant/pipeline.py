@@ -111,15 +111,17 @@ class Assistant:
             started_at=started_at,
         )
 
-    async def answer(self, turn: Turn, emit: Emit, *, announce: bool = True) -> None:
+    async def answer(self, turn: Turn, emit: Emit, *, live: bool = True) -> None:
         """Run a turn; the last event is TurnEnded or TurnFailed, unless the caller cancels.
 
-        With ``announce`` the conversation is stored before TurnStarted is emitted, for those who learn its id early.
+        ``live``: somebody watches. Then the conversation is stored before TurnStarted tells its id, which comes early
+        although the model's server may be slow, and the answer comes in the pieces in which it is made.
+
         However the turn ends, what was said is kept.
         """
         recorder = TurnRecorder(self.conversations, turn, self.clock, self.failures)
         try:
-            await self._generate(turn, emit, recorder, announce=announce)
+            await self._generate(turn, emit, recorder, live=live)
         except AssistantError as error:
             await self._keep(recorder, Outcome.FAILED)
             await emit(TurnFailed(error))
@@ -147,11 +149,11 @@ class Assistant:
             with anyio.CancelScope(shield=True):
                 await recorder.close(outcome)
 
-    async def _generate(self, turn: Turn, emit: Emit, recorder: TurnRecorder, *, announce: bool) -> None:
+    async def _generate(self, turn: Turn, emit: Emit, recorder: TurnRecorder, *, live: bool) -> None:
         passages = await self._read(turn)
         recorder.passages = passages or ()
         prompt = self._assemble(turn, passages)
-        opening = _Opening(recorder, emit, dropped=prompt.dropped, announce=announce)
+        opening = _Opening(recorder, emit, dropped=prompt.dropped, live=live)
         work = agent.run(
             self.catalog.backend(turn.model),
             turn.model.label,
@@ -160,9 +162,10 @@ class Assistant:
             emit,
             recorder.answer,
             budget=self.limits.budget,
+            live=live,
             accepted=opening.once,
         )
-        if announce:
+        if live:
             await self._with_alarm(work, opening)
         else:
             await work
@@ -203,11 +206,11 @@ class Assistant:
 class _Opening:
     """Emits what comes before the first token, once, with the conversation stored before its id is told."""
 
-    def __init__(self, recorder: TurnRecorder, emit: Emit, *, dropped: int, announce: bool) -> None:
+    def __init__(self, recorder: TurnRecorder, emit: Emit, *, dropped: int, live: bool) -> None:
         self._recorder = recorder
         self._emit = emit
         self._dropped = dropped
-        self._announce = announce
+        self._live = live
         self._lock = anyio.Lock()
         self._done = False
 
@@ -220,7 +223,7 @@ class _Opening:
             if self._done:
                 return
             turn, passages = self._recorder.turn, self._recorder.passages
-            if self._announce:
+            if self._live:
                 await self._recorder.announce()
             await self._emit(TurnStarted(turn.conversation.id, turn.request_id, turn.model))
             if passages:

@@ -24,13 +24,17 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One request to a model. ``max_tokens`` bounds the answer; None leaves it to the server."""
+    """One request to a model. ``max_tokens`` bounds the answer; None leaves it to the server.
+
+    ``live``: somebody watches the pieces come. Otherwise a backend may join pieces that came together.
+    """
 
     model: str
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     max_tokens: int | None = None
     temperature: float | None = None
+    live: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pydantic import Field, FilePath, PositiveFloat, PositiveInt, SecretStr
 from yarl import URL
 
 from lightspeed_stack.backends.base import Delta, Generation, Model
-from lightspeed_stack.backends.openai_wire import ChunkReader, failure, model_list, request_body
+from lightspeed_stack.backends.openai_wire import ChunkReader, failure, joined, model_list, request_body
 from lightspeed_stack.backends.sse import SseParser
 from lightspeed_stack.config.providers import ProviderSection
 from lightspeed_stack.config.section import Section
@@ -89,7 +89,11 @@ class OpenAIBackend:
             total=settings.max_duration, sock_connect=settings.connect_timeout, sock_read=settings.timeout
         )
         self._session = aiohttp.ClientSession(
-            connector=connector, headers=headers, timeout=timeout, trust_env=_may_be_proxied(self._url), read_bufsize=2**18
+            connector=connector,
+            headers=headers,
+            timeout=timeout,
+            trust_env=_may_be_proxied(self._url),
+            read_bufsize=2**18,
         )
         return self
 
@@ -105,7 +109,7 @@ class OpenAIBackend:
         try:
             if response.status != 200:
                 raise await self._refusal(response, generation.model)
-            yield _deltas(response)
+            yield _deltas(response, live=generation.live)
         finally:
             # An unread rest is closed: a server that still writes shall notice, and no later request shall get it.
             if not response.content.is_eof() or not self._keep_alive:
@@ -151,6 +155,7 @@ class OpenAIBackend:
             generation.tools,
             generation.max_tokens or settings.max_tokens,
             settings.temperature if generation.temperature is None else generation.temperature,
+            generation.live,
         )
 
     async def _open(self, body: bytes) -> aiohttp.ClientResponse:
@@ -175,12 +180,16 @@ class OpenAIBackend:
         return failure(body, status=response.status, retry_after=response.headers.get("Retry-After"))
 
 
-async def _deltas(response: aiohttp.ClientResponse) -> AsyncIterator[Delta]:
+async def _deltas(response: aiohttp.ClientResponse, *, live: bool) -> AsyncIterator[Delta]:
     parser, reader = SseParser(), ChunkReader()
     try:
         async for chunk in response.content.iter_any():
-            for payload in parser.feed(chunk):
-                for delta in reader.read(payload):
+            together: list[Delta] = []
+            try:
+                for payload in parser.feed(chunk):
+                    together += reader.read(payload)
+            finally:  # what came before a fault was said
+                for delta in together if live else joined(together):
                     yield delta
     except (aiohttp.ClientError, TimeoutError) as error:
         if not reader.done:

@@ -4,7 +4,7 @@ Source: OpenAI API reference, "Create chat completion" and "The chat completion 
 others speak the same with omissions, so every field of a chunk is optional here.
 """
 
-from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, Literal
 
 import msgspec
@@ -135,11 +135,11 @@ class ChunkReader:
         """Whether the server has said that nothing follows."""
         return self._done
 
-    def read(self, payload: bytes) -> Iterator[Delta]:
+    def read(self, payload: bytes) -> list[Delta]:
         """Deltas of one payload. Raises BackendFailed or another BackendError for garbage and in-band errors."""
         if payload == DONE:
             self._done = True
-            return
+            return []
         try:
             chunk = _decode_chunk(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -148,10 +148,12 @@ class ChunkReader:
             raise failure(payload, status=500)
         if chunk.usage is not None:
             self._usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
-        for choice in (chunk.choices or ())[:1]:
-            self._reason = choice.finish_reason or self._reason
-            if choice.delta is not None:
-                yield from _deltas(choice.delta)
+        if not chunk.choices:
+            return []
+        choice = chunk.choices[0]
+        if choice.finish_reason:
+            self._reason = choice.finish_reason
+        return [] if choice.delta is None else _deltas(choice.delta)
 
     def finish(self) -> Finished:
         """The closing delta. Raises BackendFailed when the server broke off before it was done."""
@@ -160,14 +162,27 @@ class ChunkReader:
         return Finished(_REASONS.get(self._reason or "stop", "stop"), self._usage)
 
 
-def _deltas(piece: _Piece) -> Iterator[Delta]:
+def _deltas(piece: _Piece) -> list[Delta]:
+    found: list[Delta] = []
     if piece.content:
-        yield TextDelta(piece.content)
+        found.append(TextDelta(piece.content))
     if piece.refusal:
-        yield TextDelta(piece.refusal)
+        found.append(TextDelta(piece.refusal))
     for call in piece.tool_calls or ():
         function = call.function or _Function()
-        yield ToolCallDelta(call.index, call.id, function.name, function.arguments or "")
+        found.append(ToolCallDelta(call.index, call.id, function.name, function.arguments or ""))
+    return found
+
+
+def joined(deltas: list[Delta]) -> list[Delta]:
+    """The same deltas with neighbouring pieces of text made one."""
+    found: list[Delta] = []
+    for is_text, run in groupby(deltas, lambda delta: isinstance(delta, TextDelta)):
+        if is_text:
+            found.append(TextDelta("".join(delta.text for delta in run if isinstance(delta, TextDelta))))
+        else:
+            found += run
+    return found
 
 
 def failure(body: bytes, *, status: int, retry_after: str | None = None) -> BackendError | PromptTooLong:

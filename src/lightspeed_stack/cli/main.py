@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lightspeed_stack import __version__
-from lightspeed_stack.errors import AssistantError
+from lightspeed_stack.errors import AssistantError, ConfigurationError
 
 COMMANDS = {
     "ingest": ("lightspeed_stack.cli.knowledge", "put documents into a knowledge store"),
@@ -79,7 +79,10 @@ def run(argv: Sequence[str]) -> int:
     if arguments.dump_configuration:
         from lightspeed_stack.config.dump import dump
 
-        Path(DUMP_FILE).write_text(dump(config), encoding="utf-8")
+        try:
+            Path(DUMP_FILE).write_text(dump(config), encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"{DUMP_FILE}: cannot be written: {error.strerror}") from error
         return 0
     if arguments.generate_llama_stack_configuration:
         from lightspeed_stack.config.llama_stack_run import generate_run_yaml

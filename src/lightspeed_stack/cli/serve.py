@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 START_FAILED = 3
 """Exit code of a start that failed after the configuration was read (configuration.md 6)."""
 
+BACKLOG = 2048
 SHUTDOWN_GRACE = 10
 """Seconds that requests have to end when the service is stopped."""
 
@@ -64,7 +65,8 @@ def serve(config: Config, config_file: Path, *, verbose: bool) -> int:
     if workers > 1:
         supervisor = Multiprocess(server_config, sockets=[listener])
         supervisor.run()
-        return 0 if supervisor.should_exit.is_set() else START_FAILED
+        failed = any(process.exitcode == START_FAILED for process in supervisor.processes)
+        return START_FAILED if failed else 0
     server = uvicorn.Server(server_config)
     server.run(sockets=[listener])
     return 0 if server.started else START_FAILED
@@ -85,6 +87,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(BACKLOG)  # who comes while we start waits, and is not refused
         listener.set_inheritable(True)
     except OSError as error:
         reason = error.strerror or str(error)

@@ -11,12 +11,12 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ClauseElement, Engine
+from sqlalchemy.pool import PoolProxiedConnection
 
 from lightspeed_stack.errors import StorageError
+from lightspeed_stack.storage.prepared import Prepared, Row
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ MAX_GROUP = 256
 WRITE_TIMEOUT = 10.0
 """Seconds that a caller waits for its group. A write that is late is not taken back."""
 
-type Statement = tuple[Executable, dict[str, Any]]
+type Statement = tuple[ClauseElement, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,16 @@ class Writer:
     Statements of the same rank must not depend on one another. ``failing`` tells whether the last commit failed.
     """
 
-    def __init__(self, engine: Engine, order: Sequence[Executable]) -> None:
+    def __init__(self, engine: Engine, order: Sequence[ClauseElement]) -> None:
         self._engine = engine
+        self._order = tuple(order)
         self._rank = {id(statement): rank for rank, statement in enumerate(order)}
+        self._prepared: dict[int, Prepared] = {}
         self._queue: queue.Queue[_Write | None] = queue.Queue(MAX_PENDING)
         self._closing = False
         self.failing = False
+        # Kept between groups: taking one from the pool and giving it back costs as much as a commit's own work.
+        self._connection: PoolProxiedConnection | None = None
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
         self._thread.start()
 
@@ -81,6 +85,7 @@ class Writer:
             if group:
                 self._write(group)
             if self._closing:
+                self._disconnect()
                 return
 
     def _next_group(self) -> list[_Write]:
@@ -106,20 +111,38 @@ class Writer:
             self._resolve([write], self._try([write]))
 
     def _try(self, group: list[_Write]) -> StorageError | None:
-        batches: dict[int, tuple[Executable, list[dict[str, Any]]]] = {}
+        batches: dict[int, list[Row]] = {}
         for write in group:
             for statement, values in write.statements:
-                batches.setdefault(self._rank[id(statement)], (statement, []))[1].append(values)
+                batches.setdefault(self._rank[id(statement)], []).append(values)
         try:
-            with self._engine.begin() as connection:
-                for rank in sorted(batches):
-                    _execute(connection, *batches[rank])
-        except SQLAlchemyError as error:
+            self._commit(batches)
+        except Exception as error:  # whatever it is, those who wait must be told, and the thread must live on
             self.failing = True
-            log.error("a group of %d writes failed: %s", len(group), type(error.__cause__ or error).__name__)
+            self._disconnect()
+            log.error("a group of %d writes failed", len(group), exc_info=error)
             return StorageError("The database could not store it.")
         self.failing = False
         return None
+
+    def _commit(self, batches: dict[int, list[Row]]) -> None:
+        """Run the statements in their order, in one transaction."""
+        connection = self._connection = self._connection or self._engine.raw_connection()
+        cursor = connection.cursor()
+        for rank in sorted(batches):
+            rows = batches[rank]
+            prepared = self._prepared.get(rank)
+            if prepared is None:
+                prepared = self._prepared[rank] = Prepared.of(self._order[rank], self._engine.dialect, list(rows[0]))
+            cursor.executemany(prepared.sql, prepared.rows(rows))
+        connection.commit()
+        cursor.close()
+
+    def _disconnect(self) -> None:
+        """After a failure the next group starts on a new connection, whatever state the old one was left in."""
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection = None
 
     def _resolve(self, group: list[_Write], error: StorageError | None) -> None:
         loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
@@ -127,10 +150,6 @@ class Writer:
             loops.setdefault(write.loop, []).append(write)
         for loop, writes in loops.items():
             _call(loop, functools.partial(_settle, writes, error))
-
-
-def _execute(connection: Connection, statement: Executable, rows: list[dict[str, Any]]) -> None:
-    connection.execute(statement, rows)
 
 
 def _settle(writes: list[_Write], error: StorageError | None) -> None:

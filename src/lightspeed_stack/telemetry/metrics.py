@@ -4,6 +4,7 @@ Source of names, types and labels: metrics.md. One registry an application, so t
 """
 
 from collections.abc import Iterable
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -65,22 +66,29 @@ class Metrics:
             registry=registry,
         )
 
+        # Looking a child up by its labels costs more than counting in it.
+        self._timed = cache(self._duration.labels)
+        self._counted = cache(self._calls.labels)
+        self._answered = cache(self._llm_calls.labels)
+        self._tokens = cache(lambda *labels: (self._sent.labels(*labels), self._received.labels(*labels)))
+
     def request(self, path: str, status_code: int | None, seconds: float) -> None:
         """Count one request by its route template; ``status_code`` None where no response was begun."""
-        self._duration.labels(path).observe(seconds)
+        self._timed(path).observe(seconds)
         if status_code is not None and not path.endswith("/metrics"):
-            self._calls.labels(path, str(status_code)).inc()
+            self._counted(path, str(status_code)).inc()
 
     def answered(self, model: ModelChoice) -> None:
-        self._llm_calls.labels(model.provider_id, model.label).inc()
+        self._answered(model.provider_id, model.label).inc()
 
     def failed(self) -> None:
         self._llm_failures.inc()
 
     def used(self, model: ModelChoice, usage: Usage) -> None:
         labels = (model.provider_id, model.label)
-        self._sent.labels(*labels).inc(usage.input_tokens)
-        self._received.labels(*labels).inc(usage.output_tokens)
+        sent, received = self._tokens(*labels)
+        sent.inc(usage.input_tokens)
+        received.inc(usage.output_tokens)
         if usage.estimated:
             self._estimated.labels(*labels).inc()
 

@@ -41,7 +41,7 @@ async def run(
     async with openai_server(scripts) as server, OpenAIBackend(server.url) as backend:
         messages = (Message("user", "What time is it?"),)
         await agent.run(
-            backend, "fake-llm", messages, toolset, emit, answer, budget=budget or Budget(), accepted=accept
+            backend, "fake-llm", messages, toolset, emit, answer, budget=budget or Budget(), live=True, accepted=accept
         )
     assert accepted == 1
     return answer, events, server

@@ -1,0 +1,264 @@
+"""The program as an operator runs it: flags, exit codes, and what it says when something is wrong."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lightspeed_stack import __version__
+from tests.spec.registry import requirement
+
+PROGRAM = Path(sys.executable).with_name("lightspeed-stack")
+
+
+def run(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def write(folder: Path, *, port: int = 0, provider: str = "http://127.0.0.1:9/v1", **changes: object) -> Path:
+    """A configuration file; ``changes`` replace sections."""
+    tree: dict[str, object] = {
+        "name": "test",
+        "service": {"host": "127.0.0.1", "port": port or free_port()},
+        "user_data_collection": {},
+        "database": {"sqlite": {"db_path": str(folder / "x.db")}},
+        "inference": {"providers": [{"id": "fake", "type": "openai", "url": provider}]},
+        **changes,
+    }
+    path = folder / "lightspeed-stack.yaml"
+    path.write_text(yaml.safe_dump(tree), "utf-8")
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@requirement("cli:help")
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_all_flags_and_commands(tmp_path: Path, flag: str) -> None:
+    done = run(flag, cwd=tmp_path)
+    assert done.returncode == 0
+    for word in (
+        *("--verbose", "--dump-configuration", "--config", "--generate-llama-stack-configuration"),
+        *("--input-config-file", "--output-config-file", "CONFIG_FILE", "INPUT_CONFIG_FILE", "OUTPUT_CONFIG_FILE"),
+        *("ingest", "search", "model"),
+    ):
+        assert word in done.stdout
+
+
+@requirement("cli:version")
+def test_version(tmp_path: Path) -> None:
+    assert run("--version", cwd=tmp_path).stdout == f"lightspeed-stack {__version__}\n"
+
+
+@requirement("cli:dump")
+@pytest.mark.parametrize("flag", ["-d", "--dump-configuration"])
+def test_dump_writes_the_resolved_configuration(tmp_path: Path, flag: str) -> None:
+    path = write(tmp_path, inference={"providers": [{"id": "p", "type": "openai", "api_key": "canary"}]})
+    done = run(flag, "-c", path, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (tmp_path / "configuration.json").read_text("utf-8")
+    assert json.loads(text)["inference"]["providers"][0]["api_key"] == "**********"
+    assert "canary" not in text
+
+
+@requirement("cli:dump")
+def test_dump_wins_over_generate(tmp_path: Path) -> None:
+    assert run("-d", "-g", "-c", write(tmp_path), cwd=tmp_path).returncode == 0
+    assert (tmp_path / "configuration.json").exists()
+    assert not (tmp_path / "run_.yaml").exists()
+
+
+@requirement("cli:dump")
+def test_a_dump_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "configuration.json").mkdir()
+    done = run("-d", "-c", write(tmp_path), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "configuration.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@requirement("cli:generate")
+def test_generate_writes_a_llama_stack_configuration(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("version: 2\nproviders: {}\n", "utf-8")
+    assert run("-g", "-c", write(tmp_path), "-o", "out.yaml", cwd=tmp_path).returncode == 0
+    assert yaml.safe_load((tmp_path / "out.yaml").read_text("utf-8")) == {"version": 2, "providers": {}}
+    missing = run("-g", "-i", "nowhere.yaml", cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "nowhere.yaml" in missing.stderr
+
+
+@requirement("cli:bad-configuration")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name: x\nservice: {prot: 1}\n", ["lightspeed-stack.yaml:2: service.prot", "fix:", "port"]),
+        ("name: [\n", ["lightspeed-stack.yaml:", "fix:"]),
+        ("", ["lightspeed-stack.yaml", "fix:"]),
+    ],
+    ids=["unknown-key", "syntax", "empty"],
+)
+def test_a_bad_configuration_ends_with_1_and_the_fix(tmp_path: Path, text: str, expected: list[str]) -> None:
+    (tmp_path / "lightspeed-stack.yaml").write_text(text, "utf-8")
+    done = run(cwd=tmp_path)
+    assert done.returncode == 1
+    for part in expected:
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@requirement("cli:bad-configuration")
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    done = run("-c", "nowhere.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nowhere.yaml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@requirement("cli:port-in-use")
+def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("-c", write(tmp_path, port=port), cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"service.port: cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert "fix:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@requirement("cli:start-fails")
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"database": {"sqlite": {"db_path": "/nowhere/at/all/x.db"}}},
+            "SQLite database directory does not exist: /nowhere/at/all",
+        ),
+        (
+            {"database": {"postgres": {"db": "x", "user": "u", "password": "canary"}}},
+            "PostgreSQL is not supported by this release yet",
+        ),
+        (
+            {"inference": {"providers": [{"id": "p", "type": "telepathy"}]}},
+            "inference.providers[0].type: 'telepathy' is not available",
+        ),
+        (
+            {"inference": {}, "llama_stack": {"url": "http://localhost:8321"}},
+            "inference.providers: no provider is configured",
+        ),
+        (
+            {"authentication": {"module": "k8s"}},
+            "authentication.module: 'k8s' is not available",
+        ),
+    ],
+    ids=["no-directory", "postgres", "unknown-provider", "llama-stack", "k8s"],
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_start_that_fails_ends_with_3_and_the_reason(
+    tmp_path: Path, changes: dict[str, object], expected: str, workers: int
+) -> None:
+    service = {"host": "127.0.0.1", "port": free_port(), "workers": workers}
+    done = run("-c", write(tmp_path, service=service, **changes), cwd=tmp_path)  # type: ignore[arg-type] # sections by name
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "canary" not in done.stderr
+    assert done.returncode == 3
+
+
+@requirement("cli:missing-model")
+@pytest.mark.parametrize("content", [None, b"not a model"], ids=["missing", "not-gguf"])
+def test_a_model_file_that_cannot_be_used_is_told(tmp_path: Path, content: bytes | None) -> None:
+    model = tmp_path / "mine.gguf"
+    if content is not None:
+        model.write_bytes(content)
+    provider = {"id": "local", "type": "embedded", "extra": {"model": str(model)}}
+    done = run("-c", write(tmp_path, inference={"providers": [provider]}), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "inference.providers[].extra.model" in done.stderr
+    assert "fix:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def serving(*arguments: str | Path, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """The running program, once it says that it is up."""
+    process = subprocess.Popen([PROGRAM, *arguments], cwd=cwd, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Application startup complete" in line:
+                break
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@requirement("cli:stops")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it(tmp_path: Path, number: signal.Signals) -> None:
+    with serving("-c", write(tmp_path), cwd=tmp_path) as process:
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        assert process.returncode in {0, -number, 128 + number}
+
+
+def status(port: int, request: str) -> str:
+    """The first line and the body of a response to a request without a body."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(f"{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+
+
+@requirement("cli:unreachable-provider")
+def test_a_provider_that_is_down_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    port = free_port()
+    with serving("-c", write(tmp_path, port=port), cwd=tmp_path):
+        assert status(port, "GET /liveness").startswith("HTTP/1.1 200")
+        ready = status(port, "GET /readiness")
+        assert ready.startswith("HTTP/1.1 503")
+        assert "Connection error." in ready
+
+
+@requirement("cli:workers")
+def test_several_workers_answer(tmp_path: Path) -> None:
+    service = {"host": "127.0.0.1", "port": free_port(), "workers": 2}
+    with serving("-c", write(tmp_path, service=service), cwd=tmp_path):
+        for _ in range(8):
+            assert status(service["port"], "GET /liveness").startswith("HTTP/1.1 200")  # type: ignore[arg-type]
+
+
+@requirement("cli:commands")
+@pytest.mark.parametrize("command", ["ingest", "search", "model"])
+def test_commands_have_their_own_help(tmp_path: Path, command: str) -> None:
+    done = run(command, "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert command in done.stdout
+
+
+@requirement("cli:commands")
+def test_an_unknown_word_is_refused(tmp_path: Path) -> None:
+    done = run("digest", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "digest" in done.stderr

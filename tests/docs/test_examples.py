@@ -1,0 +1,64 @@
+"""The examples: each is accepted, and answers."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lightspeed_stack.config.load import load_config
+from lightspeed_stack.config.tree import Config
+from lightspeed_stack.services.adapters import backend_settings
+from tests.docs.pages import KEYS, REPOSITORY
+from tests.servers.openai_server import openai_server
+from tests.servers.service import running
+from tests.spec.registry import requirement
+
+EXAMPLES = sorted(path for path in (REPOSITORY / "examples").iterdir() if path.is_dir())
+NAMES = ["embedded", "gemini", "openai", "own-documents", "two-providers", "vllm"]
+
+
+def loaded(example: Path) -> Config:
+    return load_config(example / "lightspeed-stack.yaml", environ=KEYS, settings_of=backend_settings)
+
+
+def with_servers() -> list[Path]:
+    return [example for example in EXAMPLES if all(it.type == "openai" for it in loaded(example).inference.providers)]
+
+
+@requirement("docs:examples:load")
+def test_the_examples_are_those() -> None:
+    assert [example.name for example in EXAMPLES] == NAMES
+    assert [example.name for example in with_servers()] == ["gemini", "openai", "two-providers", "vllm"]
+
+
+@requirement("docs:examples:load")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_is_accepted_and_names_its_variables(example: Path) -> None:
+    loaded(example)
+    text = (example / "lightspeed-stack.yaml").read_text("utf-8")
+    page = (example / "README.md").read_text("utf-8")
+    variables = re.findall(r"\$\{env\.(\w+)|api_key_env: (\w+)", text)
+    assert [name for pair in variables for name in pair if name and f"`{name}`" not in page] == []
+
+
+@requirement("docs:examples:answer")
+@pytest.mark.parametrize("example", with_servers(), ids=lambda example: example.name)
+async def test_an_example_answers(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = loaded(example)
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    model = config.inference.default_model
+    assert model is not None
+    given = yaml.safe_load((example / "lightspeed-stack.yaml").read_text("utf-8"))
+    given["database"]["sqlite"]["db_path"] = str(tmp_path / "conversations.db")
+    async with openai_server(models=[model]) as server:
+        for provider in given["inference"]["providers"]:
+            provider["url"] = server.url
+        async with running(yaml.safe_dump(given), tmp_path) as service:
+            async with service.http.post("/v1/query", json={"query": "Hello?"}) as response:
+                assert response.status == 200, await response.text()
+    asked = next(request for request in server.requests if request.path.endswith("/chat/completions"))
+    assert asked.body["model"] == model
+    default = next(it for it in config.inference.providers if it.id == config.inference.default_provider)
+    assert asked.headers.get("authorization") == ("Bearer scripted" if default.api_key_env else None)
