@@ -28,13 +28,13 @@ def screenshot(url: str, out: Path, question: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
         try:
-            page = browser.new_page(viewport={"width": 1100, "height": 800}, device_scale_factor=1.5)
+            page = browser.new_page(viewport={"width": 1100, "height": 860}, device_scale_factor=1.5)
             page.goto(url)
             page.get_by_label("Your question").fill(question)
             page.keyboard.press("Enter")
             page.locator("article[aria-busy=false]").wait_for(timeout=ANSWER_TIMEOUT)
             page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-            page.screenshot(path=out, full_page=True)
+            page.screenshot(path=out)
         finally:
             browser.close()
 

@@ -1,4 +1,4 @@
-/* What an answer rests on: numbered cards, each with its document, its place in it, and the passage itself. */
+/* What an answer rests on: numbered cards, each with its document, its place in it, and the passages from there. */
 
 import { element } from "./dom.js";
 
@@ -20,13 +20,25 @@ export function sourcesOf({ rag_chunks: chunks, referenced_documents: documents 
       url: document_?.doc_url || attributes.doc_url || attributes.url || (ADDRESS.test(chunk.source) ? chunk.source : null),
       section: sectionOf(attributes.section),
       anchor: attributes.anchor ?? "",
-      content: chunk.content ?? "",
+      contents: chunk.content ? [chunk.content] : [],
     };
   });
   const bare = known.filter((one) => !used.has(one)).map((one) => ({
-    title: one.doc_title || one.doc_url || "Document", url: one.doc_url, section: "", anchor: "", content: "",
+    title: one.doc_title || one.doc_url || "Document", url: one.doc_url, section: "", anchor: "", contents: [],
   }));
-  return [...passages, ...bare];
+  return [...byPlace(passages), ...bare];
+}
+
+/** Passages from the same place become one source, where the first of them stood. */
+function byPlace(passages) {
+  const places = new Map();
+  for (const passage of passages) {
+    const place = JSON.stringify([passage.url, passage.title, passage.section]);
+    const known = places.get(place);
+    if (known) known.contents.push(...passage.contents);
+    else places.set(place, passage);
+  }
+  return [...places.values()];
 }
 
 function documentOf(chunk, attributes, known) {
@@ -76,12 +88,13 @@ function card(source, index) {
     element("p", { class: "source-title" }, element("span", { class: "number" }, `${index + 1}`), title),
   );
   if (source.section) made.append(element("p", { class: "source-section" }, source.section));
-  if (source.content) {
+  if (source.contents.length) {
+    const many = source.contents.length > 1 ? `${source.contents.length} passages` : "Passage";
     made.append(element(
       "details",
       {},
-      element("summary", {}, "Passage", element("span", { class: "unseen" }, ` ${index + 1}: ${source.title}`)),
-      element("blockquote", { class: "passage" }, source.content),
+      element("summary", {}, many, element("span", { class: "unseen" }, ` ${index + 1}: ${source.title}`)),
+      ...source.contents.map((content) => element("blockquote", { class: "passage" }, content)),
     ));
   }
   return made;

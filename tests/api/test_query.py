@@ -78,6 +78,17 @@ async def test_unknown_fields_are_ignored(stand: Stand) -> None:
     assert (await ask(stand, mode="troubleshooting"))[0] == 200
 
 
+@requirement("query:short-way")
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "application/x+json"])
+async def test_all_kinds_of_json_are_read_alike(stand: Stand, content_type: str) -> None:
+    stand.model.scripts = Script(("Hi",), usage=(1, 1))
+    data = b'{"query": "Hello?", "no_tools": "yes", "extra": {"a": [1]}}'
+    async with stand.http.post("/v1/query", data=data, headers={"Content-Type": content_type}) as response:
+        assert response.status == 200
+        assert (await response.json())["response"] == "Hi"
+    assert stand.model.chats[0]["messages"][-1] == {"role": "user", "content": "Hello?"}
+
+
 @requirement("query:unknown-conversation")
 async def test_an_unknown_conversation_is_not_found(stand: Stand) -> None:
     status, body = await ask(stand, conversation_id=str(uuid.uuid4()))

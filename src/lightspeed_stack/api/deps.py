@@ -16,7 +16,8 @@ def services_of(request: Request) -> Services:
 
 async def caller(request: Request) -> Principal:
     """Who asks. Raises CredentialsMalformed or NotAuthenticated."""
-    credentials = Credentials(request.headers.get("authorization"), request.query_params.get("user_id"))
+    user_id = request.query_params.get("user_id") if request.scope["query_string"] else None
+    credentials = Credentials(request.headers.get("authorization"), user_id)
     return await services_of(request).authenticator.authenticate(credentials)
 
 

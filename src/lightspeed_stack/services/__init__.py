@@ -19,6 +19,7 @@ from lightspeed_stack.domain.health import Health, HealthStatus
 from lightspeed_stack.errors import AssistantError, ConfigurationError
 from lightspeed_stack.retrieval.base import Retriever
 from lightspeed_stack.services.adapters import required
+from lightspeed_stack.services.unsupported import without_effect
 from lightspeed_stack.storage.base import ConversationStore
 from lightspeed_stack.storage.opening import ClosableStore, OpeningStore
 from lightspeed_stack.telemetry.metrics import Metrics
@@ -72,6 +73,8 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
 
     Raises ConfigurationError or StorageError, with the fix.
     """
+    for sentence in without_effect(config):
+        log.warning("%s", sentence)
     async with AsyncExitStack() as stack:
         authenticator = _authenticator(config)
         store = _conversations(config)

@@ -49,7 +49,8 @@ class Writer:
         self._order = tuple(order)
         self._rank = {id(statement): rank for rank, statement in enumerate(order)}
         self._prepared: dict[int, Prepared] = {}
-        self._queue: queue.Queue[_Write | None] = queue.Queue(MAX_PENDING)
+        # The simple queue is bounded here: the other one takes three locks a write.
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closing = False
         self.failing = False
         # Kept between groups: taking one from the pool and giving it back costs as much as a commit's own work.
@@ -64,10 +65,9 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         write = _Write(statements, loop, loop.create_future())
-        try:
-            self._queue.put_nowait(write)
-        except queue.Full:
-            raise StorageError("Too many writes are waiting for the database.") from None
+        if self._queue.qsize() >= MAX_PENDING:
+            raise StorageError("Too many writes are waiting for the database.")
+        self._queue.put(write)
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
                 await write.done

@@ -9,6 +9,9 @@ REQUIREMENTS = {
         "A conversation keeps the system prompt it was created with.", "decisions.md Keep 4"
     ),
     "query:unknown-fields": Requirement("Unknown fields of a question are ignored.", "decisions.md 16"),
+    "query:short-way": Requirement(
+        "A valid body is answered alike, whichever way it takes.", "docs/decisions/0006-streams.md"
+    ),
     "query:unknown-conversation": Requirement("An unknown conversation is not found.", "rest-api.md 1.3"),
     "query:foreign-conversation": Requirement("A conversation of somebody else is not found.", "decisions.md 7"),
     "query:validation": Requirement("An invalid body names the field and what is wrong.", "rest-api.md 0.3, 1.1"),

@@ -27,4 +27,8 @@ REQUIREMENTS = {
     "backend:openai:leaving-stops": Requirement("Leaving a generation stops the server's work.", "style.md 9"),
     "backend:openai:pool": Requirement("Connections to a server are kept and used again.", "lab.md 5"),
     "backend:openai:models": Requirement("Models are listed in the server's order.", "decisions.md 26"),
+    "catalog:choice": Requirement("The model follows the contract's order of hints and defaults.", "rest-api.md 1.8"),
+    "catalog:cached": Requirement("A question costs no look at a provider's list of models.", "layout.md 5, step 3"),
+    "catalog:ill": Requirement("A provider that is down does not hide the others.", "rest-api.md 4.2, 6.1"),
+    "backend:joined": Requirement("Joined pieces say the same as the pieces.", "docs/decisions/0006-streams.md"),
 }

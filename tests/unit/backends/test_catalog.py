@@ -1,0 +1,109 @@
+"""Which model answers, against real scripted servers."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+import pytest
+
+from lightspeed_stack.backends.catalog import ModelCatalog, Provider
+from lightspeed_stack.backends.openai import OpenAIBackend
+from lightspeed_stack.domain.health import HealthStatus
+from lightspeed_stack.errors import BackendError, ModelNotFound
+from tests.servers.openai_server import UNAUTHORIZED, OpenAIServer, openai_server
+from tests.spec.registry import requirement
+
+
+@asynccontextmanager
+async def catalog(
+    *servers: tuple[str, OpenAIServer],
+    default: tuple[str | None, str | None] = (None, None),
+    allowed: tuple[str, ...] = (),
+) -> AsyncIterator[ModelCatalog]:
+    async with AsyncExitStack() as stack:
+        providers = {}
+        for id_, server in servers:
+            backend = await stack.enter_async_context(OpenAIBackend(server.url))
+            providers[id_] = Provider(id_, backend, allowed)
+        yield await stack.enter_async_context(
+            ModelCatalog(providers, default_provider=default[0], default_model=default[1])
+        )
+
+
+@requirement("catalog:choice")
+@pytest.mark.parametrize(
+    ("default", "hint", "chosen"),
+    [
+        ((None, None), (None, None), ("one", "a")),
+        (("two", "c"), (None, None), ("two", "c")),
+        (("two", "c"), ("one", "b"), ("one", "b")),
+        (("two", "c"), ("one", None), ("two", "c")),
+        (("two", "c"), (None, "b"), ("two", "c")),
+        (("two", "c"), ("", ""), ("two", "c")),
+        ((None, None), ("one", None), ("one", "a")),
+        ((None, None), ("one", "one/b"), ("one", "b")),
+        ((None, None), ("two", "org/d"), ("two", "org/d")),
+    ],
+)
+async def test_the_choice(
+    default: tuple[str | None, str | None], hint: tuple[str | None, str | None], chosen: tuple[str, str]
+) -> None:
+    async with openai_server(models=("a", "b")) as one, openai_server(models=("c", "org/d")) as two:
+        async with catalog(("one", one), ("two", two), default=default) as models:
+            choice = await models.choose(*hint)
+    assert (choice.provider_id, choice.label) == chosen
+
+
+@requirement("catalog:choice")
+async def test_what_is_not_offered_is_not_chosen() -> None:
+    async with openai_server(models=("a", "b")) as one, catalog(("one", one), allowed=("b",)) as models:
+        for hint in (("one", "a"), ("one", "z"), ("nobody", "b")):
+            with pytest.raises(ModelNotFound, match="not found in available models"):
+                await models.choose(*hint)
+        assert (await models.choose(None, None)).label == "b"
+
+
+@requirement("catalog:choice")
+async def test_no_model_at_all() -> None:
+    async with openai_server(models=()) as one, catalog(("one", one)) as models:
+        with pytest.raises(ModelNotFound, match="No LLM model found in available models"):
+            await models.choose(None, None)
+
+
+@requirement("catalog:cached")
+async def test_a_question_does_not_ask_for_the_list_again() -> None:
+    async with openai_server(models=("a",)) as one, catalog(("one", one), default=("one", "a")) as models:
+        for _ in range(10):
+            await models.choose(None, None)
+        assert len(one.requests) == 1
+
+
+@requirement("catalog:cached")
+async def test_many_first_questions_ask_once() -> None:
+    async with openai_server(models=("a",)) as one, catalog(("one", one)) as models:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(models.choose, None, None)
+        assert len(one.requests) == 1
+
+
+@requirement("catalog:ill")
+async def test_a_provider_that_is_down_does_not_hide_the_others() -> None:
+    async with openai_server(models=("a",)) as one, openai_server(models_refusal=UNAUTHORIZED) as two:
+        async with catalog(("two", two), ("one", one)) as models:
+            assert [model.name for _, model in await models.models()] == ["a"]
+            assert (await models.choose(None, None)).provider_id == "one"
+            health = await models.health()
+            assert [(id_, it.status) for id_, it in health.items()] == [
+                ("two", HealthStatus.ERROR),
+                ("one", HealthStatus.OK),
+            ]
+            with pytest.raises(BackendError):
+                await models.choose("two", "x")
+
+
+@requirement("catalog:ill")
+async def test_nobody_answers() -> None:
+    async with openai_server(models_refusal=UNAUTHORIZED) as one, catalog(("one", one)) as models:
+        with pytest.raises(BackendError):
+            await models.models()
