@@ -1,5 +1,7 @@
 """Chunks as values."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
