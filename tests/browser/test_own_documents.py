@@ -33,7 +33,6 @@ async def address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str
         yield url
 
 
-@pytest.mark.slow
 @requirement("page:own-documents", "page:private")
 async def test_a_suggested_question_is_answered_from_our_own_documents(browser: Browser, address: str) -> None:
     visit = Visit(address)

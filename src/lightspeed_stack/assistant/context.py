@@ -25,6 +25,9 @@ NOTHING_FOUND = "No passage of the documentation matches this question."
 BYTES_PER_TOKEN = 3
 """UTF-8 bytes; real tokenizers reach 3.5 to 4.5 on prose, so that this estimate errs on the safe side."""
 
+FOLLOW_UP_WORDS = 6
+"""Words up to which a follow-up is taken for one that does not name its subject."""
+
 MESSAGE_OVERHEAD = 8
 """Tokens that a chat template adds to a message, rounded up."""
 
@@ -40,6 +43,14 @@ class Prompt:
 def estimate_tokens(text: str) -> int:
     """An upper guess of the tokens in a text, where no tokenizer is at hand."""
     return len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN + 1
+
+
+def search_text(question: str, history: Sequence[Exchange]) -> str:
+    """What to look up for a question; a short follow-up ("and on vLLM?") leaves its subject to the question before."""
+    if not history or len(question.split()) > FOLLOW_UP_WORDS:
+        return question
+    # In this order, because an embedding model reads the beginning of a long text only.
+    return f"{question}\n{history[-1].question}"
 
 
 def check_attachments(attachments: Sequence[Attachment]) -> None:

@@ -13,7 +13,7 @@ import anyio
 
 from lightspeed_stack.assistant import agent
 from lightspeed_stack.assistant.agent import Budget, Emit
-from lightspeed_stack.assistant.context import Prompt, assemble, check_attachments
+from lightspeed_stack.assistant.context import Prompt, assemble, check_attachments, search_text
 from lightspeed_stack.assistant.prompts import Instructions
 from lightspeed_stack.assistant.recorder import TurnRecorder
 from lightspeed_stack.backends.catalog import ModelCatalog
@@ -184,18 +184,19 @@ class Assistant:
             raise failure
 
     async def _read(self, turn: Turn) -> tuple[Passage, ...] | None:
-        """Passages for the question; None where there is nothing to read. A failing store does not fail the turn."""
+        """Passages for the question; None where there is no documentation.
+
+        A failing store does not fail the turn: nothing is found, and the model still has to say what it does not know.
+        """
         if self.retriever is None or turn.question.no_tools:
             return None
-        history = turn.conversation.history
-        # A follow-up ("and on Windows?") rarely names its subject; the question before it does.
-        asked = f"{history[-1].question}\n{turn.question.text}" if history else turn.question.text
+        asked = search_text(turn.question.text, turn.conversation.history)
         try:
             return await self.retriever.search(asked, limit=self.limits.max_passages)
         except KnowledgeError as error:
             log.error("answering without documentation: %s", error.cause)
             self.failures("retrieval")
-            return None
+            return ()
 
     def _assemble(self, turn: Turn, passages: tuple[Passage, ...] | None) -> Prompt:
         window = turn.model.context_window

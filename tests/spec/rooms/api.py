@@ -65,4 +65,14 @@ REQUIREMENTS = {
     "ops:cors": Requirement("CORS holds on errors as well.", "rest-api.md 0.5; decisions.md 5"),
     "ops:access-rules": Requirement("Access rules hold; a bad body is told first.", "decisions.md 7; rest-api.md 0.2"),
     "ops:openapi": Requirement("The service describes itself with the contract's operation ids.", "rest-api.md 0.1"),
+    "knowledge:answer": Requirement(
+        "An answer shows its passages and documents, alike in query and stream.", "decisions.md 13; rest-api.md 1.9"
+    ),
+    "knowledge:nothing-found": Requirement(
+        "Where nothing was found nothing is shown, and the model is told.", "lab.md 2"
+    ),
+    "knowledge:no-tools": Requirement("`no_tools` goes without documents.", "rest-api.md 1.1"),
+    "knowledge:store-gone": Requirement(
+        "A store that cannot be read never fails an answer; it is counted and shows in readiness.", "decisions.md 5"
+    ),
 }

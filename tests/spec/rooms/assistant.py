@@ -16,6 +16,9 @@ REQUIREMENTS = {
     "context:budget": Requirement(
         "A prompt fits its budget, oldest turns out first, or the question is refused.", "layout.md 5, step 7"
     ),
+    "context:follow-up": Requirement(
+        "A short follow-up is looked up together with the question before it.", "layout.md 5, step 6"
+    ),
     "prompt:precedence": Requirement("The system prompt follows the contract's precedence.", "rest-api.md 1.5"),
     "prompt:override-forbidden": Requirement("An operator may forbid system prompts in requests.", "rest-api.md 1.5"),
     "agent:text": Requirement("A model that answers ends the loop.", "layout.md 5, step 8"),

@@ -14,6 +14,7 @@ from lightspeed_stack.assistant.context import (
     assemble,
     check_attachments,
     estimate_tokens,
+    search_text,
 )
 from lightspeed_stack.domain.chat import Attachment, Exchange, Message, Question
 from lightspeed_stack.domain.knowledge import Passage
@@ -129,3 +130,23 @@ def test_the_question_goes_last() -> None:
 def test_cut_turns_without_an_answer_are_not_replayed() -> None:
     prompt = assemble("", [exchange("a?", "")], None, Question("b?"), budget=None)
     assert prompt.messages == (Message("user", "b?"),)
+
+
+@requirement("context:follow-up")
+@pytest.mark.parametrize(
+    ("question", "history", "expected"),
+    [
+        ("How do I install it?", [], "How do I install it?"),
+        ("And on vLLM?", ["How do I use my own model?"], "And on vLLM?\nHow do I use my own model?"),
+        ("And then?", ["First?", "Second?"], "And then?\nSecond?"),
+        (
+            "Which metrics does the service give to Prometheus?",
+            ["How do I use my own model?"],
+            "Which metrics does the service give to Prometheus?",
+        ),
+    ],
+)
+def test_a_short_follow_up_is_looked_up_with_the_question_before(
+    question: str, history: list[str], expected: str
+) -> None:
+    assert search_text(question, [exchange(asked, "a") for asked in history]) == expected
