@@ -24,4 +24,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         "Every relative link leads to a file, and its anchor to a heading in it.", "style.md 12"
     ),
     "docs:links:reachable": Requirement("Every page can be reached from README.md.", "style.md 12"),
+    "deploy:containerfile": Requirement(
+        "The image's steps install a service that starts, as the contract packages it.", "configuration.md 9"
+    ),
 }
