@@ -147,6 +147,24 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@requirement("cli:listens")
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_it_listens_on_every_address_of_its_host(tmp_path: Path, host: str) -> None:
+    port = free_port()
+    with serving("-c", write(tmp_path, service={"host": host, "port": port}), cwd=tmp_path):
+        for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.create_connection((str(address[0]), port), timeout=30) as connection:
+                connection.sendall(b"GET /liveness HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+                assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+@requirement("cli:listens")
+def test_a_host_that_is_not_here_is_told(tmp_path: Path) -> None:
+    done = run("-c", write(tmp_path, service={"host": "192.0.2.1", "port": free_port()}), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cannot listen on 192.0.2.1" in done.stderr
+
+
 @requirement("cli:start-fails")
 @pytest.mark.parametrize(
     ("changes", "expected"),

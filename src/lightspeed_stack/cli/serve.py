@@ -1,5 +1,6 @@
 """Serving: load, prepare what takes long once, bind, run."""
 
+import errno
 import logging
 import os
 import socket
@@ -38,7 +39,7 @@ def serve(config: Config, config_file: Path, *, verbose: bool) -> int:
     service = config.service
     logs.configure(verbose=verbose, colour=service.color_log, access=service.access_log)
     _prepare(config)
-    listener = _bind(service.host, service.port)
+    listeners = _bind(service.host, service.port)
     os.environ[CONFIG_PATH] = str(config_file)
     if verbose:
         os.environ[VERBOSE] = "1"
@@ -63,12 +64,12 @@ def serve(config: Config, config_file: Path, *, verbose: bool) -> int:
     scheme = "https" if tls.tls_certificate_path else "http"
     log.info("serving %s at %s://%s:%d/", config.name, scheme, service.host, service.port)
     if workers > 1:
-        supervisor = Multiprocess(server_config, sockets=[listener])
+        supervisor = Multiprocess(server_config, sockets=listeners)
         supervisor.run()
         failed = any(process.exitcode == START_FAILED for process in supervisor.processes)
         return START_FAILED if failed else 0
     server = uvicorn.Server(server_config)
-    server.run(sockets=[listener])
+    server.run(sockets=listeners)
     return 0 if server.started else START_FAILED
 
 
@@ -80,22 +81,45 @@ def _prepare(config: Config) -> None:
             module.prepare(section.settings)
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigurationError that names the key to change."""
+def _bind(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets on every address of ``host``: ``localhost`` has one of each internet protocol.
+
+    Raises ConfigurationError that names the key to change.
+    """
+    listeners: list[socket.socket] = []
+    reason = "no such address on this machine"
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)  # who comes while we start waits, and is not refused
-        listener.set_inheritable(True)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            listener = socket.socket(family, kind, protocol)
+            try:
+                _listen(listener, address)
+            except OSError as error:
+                listener.close()
+                if error.errno != errno.EADDRNOTAVAIL:  # a machine without IPv6 may know its names
+                    raise
+            else:
+                listeners.append(listener)
     except OSError as error:
+        for listener in listeners:
+            listener.close()
+        listeners.clear()
         reason = error.strerror or str(error)
+    if not listeners:
         raise ConfigurationError(
             f"service.port: cannot listen on {host}:{port}: {reason}\n"
             "    fix: stop the program that uses the port, or choose another  service: {port: …}"
-        ) from error
-    return listener
+        )
+    return listeners
+
+
+def _listen(listener: socket.socket, address: tuple[object, ...]) -> None:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind(address)
+    listener.listen(BACKLOG)  # who comes while we start waits, and is not refused
+    listener.set_inheritable(True)
 
 
 def _password(path: Path | None) -> str | None:

@@ -11,6 +11,7 @@ REQUIREMENTS = {
         "A bad configuration ends with 1 and a line a problem, with its fix.", "decisions.md 20"
     ),
     "cli:port-in-use": Requirement("A port in use ends with 1, and is named with the fix.", "configuration.md 2.2"),
+    "cli:listens": Requirement("It listens on every address of its host.", "configuration.md 2.2"),
     "cli:start-fails": Requirement("A start that fails ends with 3 and the reason.", "configuration.md 6"),
     "cli:missing-model": Requirement("A model file that cannot be used is named with the fix.", "lab.md 2"),
     "cli:stops": Requirement("A signal stops the service.", "configuration.md 6"),
