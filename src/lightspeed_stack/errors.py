@@ -16,6 +16,7 @@ AssistantError
 │   ├── BackendUnavailable        the model's server cannot be reached, or is not ready
 │   ├── BackendRateLimited        the model's server asks to slow down
 │   └── BackendFailed             the model's server answered with a failure
+├── ServiceStopping               the service is asked to stop
 ├── StorageError                  something could not be read or stored
 └── KnowledgeError                documents or their index cannot be used
 
@@ -144,6 +145,12 @@ class BackendRateLimited(BackendError):
 
 class BackendFailed(BackendError):
     """The model's server answered with an error, or broke off."""
+
+
+class ServiceStopping(AssistantError):
+    """The service stops before an answer is complete."""
+
+    response = "The service is stopping"
 
 
 class StorageError(AssistantError):

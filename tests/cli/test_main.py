@@ -4,16 +4,21 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import aiohttp
+import anyio
+import anyio.to_thread
 import pytest
 import yaml
 
 from lightspeed_stack import __version__
+from tests.servers.openai_server import Script, openai_server
 from tests.spec.registry import requirement
 
 PROGRAM = Path(sys.executable).with_name("lightspeed-stack")
@@ -247,6 +252,25 @@ def status(port: int, request: str) -> str:
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(f"{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".encode())
         return b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+
+
+@requirement("cli:stops-in-mid-stream")
+async def test_a_stream_that_is_cut_by_a_stop_says_so_and_is_kept(tmp_path: Path) -> None:
+    port = free_port()
+    async with openai_server(Script(("Half", " of it"), hang_after=1)) as model, aiohttp.ClientSession() as http:
+        with serving("-c", write(tmp_path, port=port, provider=model.url), cwd=tmp_path) as process:
+            url = f"http://127.0.0.1:{port}/v1/streaming_query"
+            async with http.post(url, json={"query": "First?"}) as response:
+                await response.content.readuntil(b'"token": "Half"')
+                process.terminate()
+                rest = (await response.read()).decode()
+            await anyio.to_thread.run_sync(process.wait)
+    last = json.loads(rest.strip().rsplit("\n\n", 1)[1].removeprefix("data: "))
+    assert last["event"] == "error"
+    assert (last["data"]["status_code"], last["data"]["response"]) == (503, "The service is stopping")
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        assert connection.execute("SELECT answer, outcome FROM lightspeed_turn").fetchall() == [("Half", "interrupted")]
+    connection.close()
 
 
 @requirement("cli:unreachable-provider")

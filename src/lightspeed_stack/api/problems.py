@@ -29,6 +29,7 @@ STATUS: dict[type[errors.AssistantError], int] = {
     errors.PromptTooLong: 413,
     errors.BackendRateLimited: 429,
     errors.BackendError: 500,
+    errors.ServiceStopping: 503,
     errors.StorageError: 500,
     errors.KnowledgeError: 500,
     errors.ConfigurationError: 500,

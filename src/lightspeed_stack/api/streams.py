@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import Self
 
 import anyio
 from starlette.background import BackgroundTask
@@ -14,7 +15,7 @@ from lightspeed_stack.api.problems import status_of
 from lightspeed_stack.api.wire import Encoder
 from lightspeed_stack.assistant.agent import Emit
 from lightspeed_stack.domain.events import TurnEvent, TurnFailed
-from lightspeed_stack.errors import AssistantError
+from lightspeed_stack.errors import AssistantError, ServiceStopping
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +29,18 @@ class UntilDisconnected:
     task and one scope, because a task group costs three times as much, and every question pays for it.
     """
 
-    __slots__ = ("_receive", "_scope", "_watcher")
+    __slots__ = ("_receive", "_scope", "_watcher", "left")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._scope = anyio.CancelScope()
+        self.left = False
+        """whether the client has left"""
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Self:
         self._scope.__enter__()
         self._watcher = asyncio.create_task(self._watch())
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -47,6 +51,7 @@ class UntilDisconnected:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self.left = True
         self._scope.cancel()
 
 
@@ -66,10 +71,15 @@ class EventStream(Response):
         self._failure: AssistantError | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with UntilDisconnected(receive):
+        async with UntilDisconnected(receive) as client:
             try:
                 await self._run(lambda event: self._send(event, send))
                 failure: Exception | None = self._failure
+            except asyncio.CancelledError:
+                if self._begun and not client.left:
+                    with anyio.CancelScope(shield=True):
+                        await self._finish(ServiceStopping("The answer was cut because the service stops."), send)
+                raise
             except Exception as error:
                 if not self._begun:
                     raise

@@ -14,6 +14,7 @@ import anyio
 from lightspeed_stack.assistant import agent
 from lightspeed_stack.assistant.agent import Budget, Emit
 from lightspeed_stack.assistant.context import Prompt, assemble, check_attachments, search_text
+from lightspeed_stack.assistant.live import ActiveTurns
 from lightspeed_stack.assistant.prompts import Instructions
 from lightspeed_stack.assistant.recorder import TurnRecorder
 from lightspeed_stack.backends.catalog import ModelCatalog
@@ -72,6 +73,7 @@ class Assistant:
     retriever: Retriever | None = None
     instructions: Instructions = field(default_factory=Instructions)
     limits: Limits = field(default_factory=Limits)
+    active: ActiveTurns = field(default_factory=ActiveTurns)
     failures: Callable[[str], None] = _ignore
     clock: Callable[[], datetime] = _now
 
@@ -119,6 +121,10 @@ class Assistant:
 
         However the turn ends, what was said is kept.
         """
+        with self.active.track():
+            await self._answer(turn, emit, live=live)
+
+    async def _answer(self, turn: Turn, emit: Emit, *, live: bool) -> None:
         recorder = TurnRecorder(self.conversations, turn, self.clock, self.failures)
         try:
             await self._generate(turn, emit, recorder, live=live)

@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 WARM_UP_DELAY = 0.5
 """Seconds after the start; so that a probe or a first visitor is not made to wait for what is warmed up."""
 
+DRAIN_TIMEOUT = 5.0
+"""Seconds that a stop waits for turns that were cut, so that what they said is stored before the store is closed."""
+
 HEALTH_FRESH = 1.0
 """Seconds for which a look at all parts serves further probes."""
 
@@ -91,6 +94,7 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
             ),
             failures=metrics.degraded,
         )
+        stack.push_async_callback(assistant.active.drained, DRAIN_TIMEOUT)
         rules = config.authorization.access_rules if config.authorization else ()
         parts: dict[str, ConversationStore | Retriever] = {"database": store}
         if retriever is not None:

@@ -15,6 +15,9 @@ REQUIREMENTS = {
     "cli:start-fails": Requirement("A start that fails ends with 3 and the reason.", "configuration.md 6"),
     "cli:missing-model": Requirement("A model file that cannot be used is named with the fix.", "lab.md 2"),
     "cli:stops": Requirement("A signal stops the service.", "configuration.md 6"),
+    "cli:stops-in-mid-stream": Requirement(
+        "A stream that a stop cuts ends in an error event, and what was said is kept.", "decisions.md 2, 4"
+    ),
     "cli:unreachable-provider": Requirement(
         "A provider that is down shows in readiness and does not keep the service from starting.", "rest-api.md 6.1"
     ),
