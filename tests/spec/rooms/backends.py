@@ -31,4 +31,7 @@ REQUIREMENTS = {
     "catalog:cached": Requirement("A question costs no look at a provider's list of models.", "layout.md 5, step 3"),
     "catalog:ill": Requirement("A provider that is down does not hide the others.", "rest-api.md 4.2, 6.1"),
     "backend:joined": Requirement("Joined pieces say the same as the pieces.", "docs/decisions/0006-streams.md"),
+    "backend:contract": Requirement(
+        "Every backend streams, counts, may be left, and refuses in the same words.", "style.md 3; layout.md 2"
+    ),
 }

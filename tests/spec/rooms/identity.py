@@ -10,4 +10,6 @@ REQUIREMENTS = {
         "Without access rules nobody reaches the conversations of others.", "decisions.md 7"
     ),
     "access:rules": Requirement("Access rules hold with every authentication module.", "decisions.md 7; auth.md 3.4"),
+    "auth:noop": Requirement("The noop module believes the caller.", "auth.md 2.1"),
+    "auth:no-token-shown": Requirement("Credentials never show their token.", "auth.md 1; style.md 7"),
 }
