@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import uuid
 from pathlib import Path
 from typing import Any
@@ -323,6 +324,34 @@ async def test_a_client_that_leaves_stops_the_model_and_what_was_said_is_kept(st
         if "Half" in said:
             break
     assert said[3:5] == ["Second?", "Half"]
+
+
+@requirement("query:nothing-logged")
+@pytest.mark.parametrize("path", ["/v1/query", "/v1/streaming_query"])
+async def test_neither_questions_nor_answers_nor_keys_are_logged(
+    tmp_path: Path, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    scripts = [
+        Script(("canary-answer",)),
+        Script(("canary-answer",), cut_after=1),
+        Script(refusal=Refusal(400, "canary-refusal")),
+        Script(error_after=0, error_message="canary-error"),
+    ]
+    async with openai_server(scripts, api_key="canary-key") as model:
+        yaml = configuration(model.url, tmp_path, inference="      api_key: canary-key")
+        async with running(yaml, tmp_path) as service:
+            for _ in scripts:
+                body = {"query": "canary-question", "system_prompt": "canary-prompt"}
+                headers = {"Authorization": "Bearer canary-token"}
+                async with service.http.post(path, json=body, headers=headers) as response:
+                    text = await response.text()
+                assert "canary-refusal" not in text
+                assert "canary-error" not in text
+                assert "canary-key" not in text
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith(("lightspeed", "uvicorn"))]
+    assert ours
+    assert not [line for line in ours if "canary" in line]
 
 
 @requirement("query:surrogates")

@@ -121,6 +121,8 @@ async def _warm_up(store: OpeningStore, retriever: Retriever | None) -> None:
             await retriever.warm()
     except AssistantError as error:  # readiness says so as well, and the next question tries again
         log.error("%s: %s", error.response, error.cause)
+    except Exception:  # a background task must not take the service with it
+        log.exception("warming up failed")
 
 
 def _authenticator(config: Config) -> Authenticator:

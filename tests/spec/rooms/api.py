@@ -28,6 +28,9 @@ REQUIREMENTS = {
     "query:partial-failure": Requirement("Half an answer is never given as an answer.", "decisions.md 2"),
     "query:unoffered-tools": Requirement("Tool calls are listed in the old and the new shape.", "decisions.md 17"),
     "query:leaving": Requirement("A client that leaves stops the model; what was said is kept.", "layout.md 5"),
+    "query:nothing-logged": Requirement(
+        "Questions, answers, prompts and keys are in no log line, and a provider's words in no error.", "decisions.md 5"
+    ),
     "query:surrogates": Requirement("Text that is no Unicode never fails the service.", "rest-api.md 0.3"),
     "stream:bytes": Requirement("A stream is exact to the byte.", "rest-api.md 2.2, 2.3; decisions.md 3"),
     "stream:text-mode": Requirement("Text mode is exact to the byte, sources last.", "rest-api.md 2.4"),
