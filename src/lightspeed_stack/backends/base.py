@@ -94,7 +94,7 @@ class ChatBackend(Protocol):
         ...
 
     async def models(self) -> list[Model]:
-        """Ask the server what it offers, in its order. Raises BackendError."""
+        """Ask the server what it offers, in its order; empty where it keeps no list. Raises BackendError."""
         ...
 
     async def probe(self) -> Health:

@@ -40,10 +40,11 @@ class Provider:
 
 
 class _Listing:
-    """One provider's models, as last seen."""
+    """One provider's models, as last seen; ``configured`` names stand in for those of a server without a list."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, configured: tuple[str, ...]) -> None:
         self.provider = provider
+        self.configured = configured
         self.models: list[Model] | None = None
         self.asked_at = -FRESH
         self.lock = anyio.Lock()
@@ -57,7 +58,7 @@ class _Listing:
             if monotonic() - self.asked_at < older_than:
                 return
             allowed = self.provider.allowed
-            models = await self.provider.backend.models()
+            models = await self.provider.backend.models() or [Model(name) for name in self.configured]
             self.models = [model for model in models if not allowed or model.name in allowed]
             self.asked_at = monotonic()
 
@@ -68,7 +69,10 @@ class ModelCatalog:
     def __init__(
         self, providers: Mapping[str, Provider], *, default_provider: str | None, default_model: str | None
     ) -> None:
-        self._listings = {id_: _Listing(provider) for id_, provider in providers.items()}
+        self._listings: dict[str, _Listing] = {}
+        for id_, provider in providers.items():
+            preferred = (default_model,) if default_model and default_provider == id_ else ()
+            self._listings[id_] = _Listing(provider, tuple(dict.fromkeys((*preferred, *provider.allowed))))
         self._default = (default_provider, default_model)
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 MAX_ERROR_BODY = 64 * 1024
 MAX_LIST_BODY = 8 * 1024 * 1024
+LISTS_NOTHING = frozenset({404, 405, 501})
+"""Statuses of ``GET /models`` at servers that answer questions and have no such list."""
+
 LIST_TIMEOUT = 5.0
 DEFAULT_URL = "https://api.openai.com/v1"
 
@@ -124,6 +127,8 @@ class OpenAIBackend:
             async with session.get(
                 f"{self._url}/models", timeout=aiohttp.ClientTimeout(total=LIST_TIMEOUT)
             ) as response:
+                if response.status in LISTS_NOTHING:
+                    return []
                 if response.status != 200:
                     raise await self._refusal(response, "")
                 body = await _read_bounded(response, MAX_LIST_BODY)

@@ -28,6 +28,9 @@ REQUIREMENTS = {
     "backend:openai:pool": Requirement("Connections to a server are kept and used again.", "lab.md 5"),
     "backend:openai:models": Requirement("Models are listed in the server's order.", "decisions.md 26"),
     "catalog:choice": Requirement("The model follows the contract's order of hints and defaults.", "rest-api.md 1.8"),
+    "catalog:no-list": Requirement(
+        "A server that lists no models offers the configured ones.", "lab.md 6: dialects of the protocol"
+    ),
     "catalog:cached": Requirement("A question costs no look at a provider's list of models.", "layout.md 5, step 3"),
     "catalog:ill": Requirement("A provider that is down does not hide the others.", "rest-api.md 4.2, 6.1"),
     "backend:joined": Requirement("Joined pieces say the same as the pieces.", "docs/decisions/0006-streams.md"),

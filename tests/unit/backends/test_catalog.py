@@ -10,7 +10,7 @@ from lightspeed_stack.backends.catalog import ModelCatalog, Provider
 from lightspeed_stack.backends.openai import OpenAIBackend
 from lightspeed_stack.domain.health import HealthStatus
 from lightspeed_stack.errors import BackendError, ModelNotFound
-from tests.servers.openai_server import UNAUTHORIZED, OpenAIServer, openai_server
+from tests.servers.openai_server import UNAUTHORIZED, OpenAIServer, Refusal, openai_server
 from tests.spec.registry import requirement
 
 
@@ -68,6 +68,18 @@ async def test_no_model_at_all() -> None:
     async with openai_server(models=()) as one, catalog(("one", one)) as models:
         with pytest.raises(ModelNotFound, match="No LLM model found in available models"):
             await models.choose(None, None)
+
+
+@requirement("catalog:no-list")
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_server_without_a_list_offers_what_is_configured(status: int) -> None:
+    async with openai_server(models_refusal=Refusal(status, "No such thing.")) as one:
+        async with catalog(("one", one), default=("one", "mine")) as models:
+            assert (await models.choose(None, None)).label == "mine"
+            assert [model.name for _, model in await models.models()] == ["mine"]
+            assert [it.status for it in (await models.health()).values()] == [HealthStatus.OK]
+            with pytest.raises(ModelNotFound):
+                await models.choose("one", "other")
 
 
 @requirement("catalog:cached")
