@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -271,6 +272,46 @@ async def test_a_stream_that_is_cut_by_a_stop_says_so_and_is_kept(tmp_path: Path
     with sqlite3.connect(tmp_path / "x.db") as connection:
         assert connection.execute("SELECT answer, outcome FROM lightspeed_turn").fetchall() == [("Half", "interrupted")]
     connection.close()
+
+
+def certificate(folder: Path, *, password: str) -> dict[str, str]:
+    """A certificate for localhost with a protected key; the section that names them."""
+    key, chain, secret = folder / "tls.key", folder / "tls.crt", folder / "password"
+    secret.write_text(f"{password}\n", "utf-8")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "1", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-passout", f"pass:{password}"]
+    subprocess.run([*command, "-keyout", key, "-out", chain], check=True, capture_output=True)
+    return {"tls_certificate_path": str(chain), "tls_key_path": str(key), "tls_key_password": str(secret)}
+
+
+@requirement("cli:tls")
+def test_it_serves_tls_with_a_protected_key(tmp_path: Path) -> None:
+    tls = certificate(tmp_path, password="s3cret")
+    port = free_port()
+    service = {"host": "localhost", "port": port, "tls_config": tls}
+    with serving("-c", write(tmp_path, service=service), cwd=tmp_path):
+        context = ssl.create_default_context(cafile=tls["tls_certificate_path"])
+        with socket.create_connection(("localhost", port), timeout=30) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as connection:
+                connection.sendall(b"GET /liveness HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+@requirement("cli:tls")
+@pytest.mark.parametrize("fault", ["password", "certificate", "no-password"])
+def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path, fault: str) -> None:
+    tls: dict[str, str | None] = {**certificate(tmp_path, password="s3cret")}
+    if fault == "no-password":
+        tls["tls_key_password"] = None
+    else:
+        name = {"password": "tls_key_password", "certificate": "tls_certificate_path"}[fault]
+        Path(tls[name] or "").write_text("nonsense", "utf-8")
+    service = {"host": "localhost", "port": free_port(), "tls_config": tls}
+    done = run("-c", write(tmp_path, service=service), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "service.tls_config: the certificate or its key cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 @requirement("cli:unreachable-provider")

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from pathlib import Path
 
 import uvicorn
@@ -11,6 +12,7 @@ from uvicorn.supervisors import Multiprocess
 
 from lightspeed_stack.api.app import CONFIG_PATH, VERBOSE, create_app
 from lightspeed_stack.config.load import load_config
+from lightspeed_stack.config.service import TlsSection
 from lightspeed_stack.config.tree import Config
 from lightspeed_stack.errors import ConfigurationError
 from lightspeed_stack.services.adapters import adapter, backend_settings
@@ -38,6 +40,7 @@ def serve(config: Config, config_file: Path, *, verbose: bool) -> int:
     """
     service = config.service
     logs.configure(verbose=verbose, colour=service.color_log, access=service.access_log)
+    _check_tls(service.tls_config)
     _prepare(config)
     listeners = _bind(service.host, service.port)
     os.environ[CONFIG_PATH] = str(config_file)
@@ -120,6 +123,22 @@ def _listen(listener: socket.socket, address: tuple[object, ...]) -> None:
     listener.bind(address)
     listener.listen(BACKLOG)  # who comes while we start waits, and is not refused
     listener.set_inheritable(True)
+
+
+def _check_tls(tls: TlsSection) -> None:
+    """Try the certificate before anything is started. Raises ConfigurationError that names the key to change."""
+    certificate = tls.tls_certificate_path
+    if certificate is None:
+        return
+    try:
+        # An empty password in place of none: OpenSSL would ask for it on the terminal.
+        password = _password(tls.tls_key_password) or ""
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, tls.tls_key_path, password)
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigurationError(
+            f"service.tls_config: the certificate or its key cannot be used: {error.strerror or error}\n"
+            "    fix: name a PEM certificate and the key that belongs to it, and for a protected key tls_key_password"
+        ) from error
 
 
 def _password(path: Path | None) -> str | None:

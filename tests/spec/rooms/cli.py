@@ -18,6 +18,7 @@ REQUIREMENTS = {
     "cli:stops-in-mid-stream": Requirement(
         "A stream that a stop cuts ends in an error event, and what was said is kept.", "decisions.md 2, 4"
     ),
+    "cli:tls": Requirement("TLS works with a protected key, and a bad certificate is told.", "decisions.md 15"),
     "cli:unreachable-provider": Requirement(
         "A provider that is down shows in readiness and does not keep the service from starting.", "rest-api.md 6.1"
     ),
