@@ -1,6 +1,7 @@
 """Identifiers of conversations and requests, in the forms clients send and the one we keep."""
 
 import uuid
+from contextlib import suppress
 from typing import NewType
 
 ConversationId = NewType("ConversationId", str)
@@ -23,10 +24,8 @@ def parse_conversation_id(text: str) -> ConversationId | None:
     Accepts every spelling the UUID parser knows (dash-less, braces, ``urn:uuid:``, capitals), and the ids of later
     releases of this API: 48 hexadecimal digits, which are kept, with or without the prefix ``conv_``, which is not.
     """
-    try:
+    with suppress(ValueError):
         return ConversationId(str(uuid.UUID(text)))
-    except ValueError:
-        pass
     bare = text.removeprefix("conv_").lower()
     if len(bare) == 48 and all(digit in "0123456789abcdef" for digit in bare):
         return ConversationId(bare)
