@@ -110,7 +110,7 @@ async def test_an_unknown_conversation_is_denied(stand: Stand) -> None:
 
 BROKEN = [
     (
-        Script(("Half", "…"), cut_after=1, delay=0.05),
+        Script(("Half", "…"), cut_after=1),
         500,
         "Unable to connect to the model provider",
         "Connection error.",
@@ -150,6 +150,12 @@ async def test_text_mode_says_so_too(stand: Stand) -> None:
     stand.model.scripts = Script(("Half", "…"), cut_after=1, delay=0.05)
     raw = await stream(stand, media_type="text/plain")
     assert raw.decode().endswith("Half\n\nError: 500: Unable to connect to the model provider: Connection error.\n")
+
+
+@requirement("stream:error-event")
+async def test_a_server_that_accepts_and_says_nothing_but_an_error(stand: Stand) -> None:
+    stand.model.scripts = Script(error_after=0)
+    assert [event["event"] for event in events(await stream(stand))] == ["start", "error"]
 
 
 @requirement("stream:announced-late")

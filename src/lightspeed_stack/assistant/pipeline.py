@@ -160,7 +160,47 @@ class Assistant:
         recorder.passages = passages or ()
         prompt = self._assemble(turn, passages)
         opening = _Opening(recorder, emit, dropped=prompt.dropped, live=live)
-        work = agent.run(
+        if live:
+            await self._generate_live(turn, prompt, recorder, opening)
+        else:
+            await self._run(turn, prompt, recorder, emit, live=False, accepted=opening.once)
+
+    async def _generate_live(self, turn: Turn, prompt: Prompt, recorder: TurnRecorder, opening: "_Opening") -> None:
+        """Open the turn beside the model's work: when its server has accepted, or when that takes long.
+
+        Reading goes on meanwhile, so that the first pieces are in hand even if the server is gone the next moment.
+        """
+        failure: AssistantError | None = None
+        accepted = False
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(opening.after, self.limits.announce_after)
+
+            async def accept() -> None:
+                nonlocal accepted
+                accepted = True
+                tasks.start_soon(opening.once)
+
+            try:
+                await self._run(turn, prompt, recorder, opening.emit, live=True, accepted=accept)
+            except AssistantError as error:  # caught here: a task group would wrap it
+                failure = error
+            if accepted:
+                await opening.once()
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _run(
+        self,
+        turn: Turn,
+        prompt: Prompt,
+        recorder: TurnRecorder,
+        emit: Emit,
+        *,
+        live: bool,
+        accepted: Callable[[], Awaitable[None]],
+    ) -> None:
+        await agent.run(
             self.catalog.backend(turn.model),
             turn.model.label,
             prompt.messages,
@@ -169,25 +209,8 @@ class Assistant:
             recorder.answer,
             budget=self.limits.budget,
             live=live,
-            accepted=opening.once,
+            accepted=accepted,
         )
-        if live:
-            await self._with_alarm(work, opening)
-        else:
-            await work
-
-    async def _with_alarm(self, work: Awaitable[None], opening: "_Opening") -> None:
-        """Do the work; open the turn meanwhile, should the model's server take long to accept it."""
-        failure: AssistantError | None = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(opening.after, self.limits.announce_after)
-            try:
-                await work
-            except AssistantError as error:  # caught here: a task group would wrap it
-                failure = error
-            tasks.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
 
     async def _read(self, turn: Turn) -> tuple[Passage, ...] | None:
         """Passages for the question; None where there is no documentation.
@@ -224,6 +247,12 @@ class _Opening:
     async def after(self, seconds: float) -> None:
         await anyio.sleep(seconds)
         await self.once()
+
+    async def emit(self, event: TurnEvent) -> None:
+        """Emit an event that must not come before the opening."""
+        if not self._done:
+            await self.once()
+        await self._emit(event)
 
     async def once(self) -> None:
         async with self._lock:
