@@ -110,7 +110,7 @@ async def test_an_unknown_conversation_is_denied(stand: Stand) -> None:
 
 BROKEN = [
     (
-        Script(("Half", "…"), cut_after=1),
+        Script(("Half", "…"), cut_after=1, delay=0.05),
         500,
         "Unable to connect to the model provider",
         "Connection error.",

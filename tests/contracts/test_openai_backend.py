@@ -172,7 +172,7 @@ async def test_the_providers_wish_to_wait_is_kept() -> None:
 @pytest.mark.parametrize(
     ("script", "error", "said"),
     [
-        (Script(("a", "b"), cut_after=1), BackendUnavailable, "a"),
+        (Script(("a", "b"), cut_after=1, delay=0.05), BackendUnavailable, "a"),
         (Script(("a", "b"), cut_after=0), BackendUnavailable, ""),
         (Script(("a", "b"), hang_after=1), BackendUnavailable, "a"),
         (Script(("a", "b"), error_after=1), BackendFailed, "a"),
