@@ -68,7 +68,8 @@ class OpenAIBackend:
         provider_type: str = "remote::openai",
         keep_alive: bool = True,
     ) -> None:
-        self._url = url.rstrip("/")
+        base = url.rstrip("/")
+        self._chat, self._list = URL(f"{base}/chat/completions"), URL(f"{base}/models")
         self._api_key = api_key
         self._settings = settings or Settings()
         self._provider_type = provider_type
@@ -95,7 +96,7 @@ class OpenAIBackend:
             connector=connector,
             headers=headers,
             timeout=timeout,
-            trust_env=_may_be_proxied(self._url),
+            trust_env=_may_be_proxied(self._chat),
             read_bufsize=2**18,
         )
         return self
@@ -124,9 +125,7 @@ class OpenAIBackend:
         """See ChatBackend."""
         session = self._opened()
         try:
-            async with session.get(
-                f"{self._url}/models", timeout=aiohttp.ClientTimeout(total=LIST_TIMEOUT)
-            ) as response:
+            async with session.get(self._list, timeout=aiohttp.ClientTimeout(total=LIST_TIMEOUT)) as response:
                 if response.status in LISTS_NOTHING:
                     return []
                 if response.status != 200:
@@ -168,9 +167,9 @@ class OpenAIBackend:
         session = self._opened()
         try:
             try:
-                return await session.post(f"{self._url}/chat/completions", data=body)
+                return await session.post(self._chat, data=body)
             except aiohttp.ServerDisconnectedError:
-                return await session.post(f"{self._url}/chat/completions", data=body)
+                return await session.post(self._chat, data=body)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _unreachable(error) from error
 
@@ -228,7 +227,7 @@ def _tls(ca_cert_path: Path | None) -> ssl.SSLContext | bool:
         ) from error
 
 
-def _may_be_proxied(url: str) -> bool:
+def _may_be_proxied(url: URL) -> bool:
     """Whether to look for a proxy, which costs every request. Never on the way to this machine itself."""
-    local = URL(url).host in {"localhost", "127.0.0.1", "::1"}
+    local = url.host in {"localhost", "127.0.0.1", "::1"}
     return not local and any(name.lower() in {"http_proxy", "https_proxy", "all_proxy"} for name in os.environ)
