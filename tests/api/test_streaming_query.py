@@ -1,6 +1,7 @@
 """``POST /v1/streaming_query``: the bytes on the wire, and every way in which a stream ends."""
 
 import json
+import sqlite3
 import uuid
 from typing import Any
 
@@ -188,6 +189,31 @@ async def test_a_client_that_leaves_stops_the_model_and_what_was_said_is_kept(st
         if "Half" in said:
             break
     assert said[1:3] == ["First?", "Half"]
+
+
+@requirement("stream:leaving")
+async def test_leaving_while_the_conversation_is_being_stored_loses_nothing(stand: Stand) -> None:
+    await stream(stand, "Earlier?")
+    stand.model.scripts = Script(("Half", " of it"), hang_after=1)
+    busy = sqlite3.connect(stand.folder / "conversations.db", isolation_level=None)
+    busy.execute("BEGIN IMMEDIATE")  # somebody else writes: the conversation has to wait
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream, stand, "First?")
+        with anyio.fail_after(10):
+            await stand.model.hanging.wait()
+        tasks.cancel_scope.cancel()
+    with anyio.fail_after(10):
+        await stand.model.cancelled.wait()
+        busy.execute("ROLLBACK")
+        rows: list[tuple[str, str, int]] = []
+        while not rows:  # the turn is recorded after the client is gone
+            async with stand.http.get("/liveness"):
+                rows = busy.execute(
+                    "SELECT answer, outcome, message_count FROM lightspeed_turn JOIN user_conversation"
+                    " ON user_conversation.id = conversation_id WHERE question = 'First?'"
+                ).fetchall()
+    busy.close()
+    assert rows == [("Half", "interrupted", 1)]
 
 
 @requirement("stream:slow-reader")

@@ -22,7 +22,6 @@ type Emit = Callable[[TurnEvent], Awaitable[None]]
 MAX_CALLS_IN_ROUND = 64
 """Tool calls that one message of a model may hold; more is a broken model."""
 
-
 OVER_BUDGET = "Not run: the budget for tool calls is used up. Answer with what you have."
 
 

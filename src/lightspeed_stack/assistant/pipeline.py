@@ -105,7 +105,6 @@ class Assistant:
             conversation=Conversation(
                 conversation.id, conversation.owner, instructions, conversation.history, model.label, model.provider_id
             ),
-            is_new=question.conversation_id is None,
             question=question,
             principal=who,
             model=model,
@@ -185,7 +184,7 @@ class Assistant:
             except AssistantError as error:  # caught here: a task group would wrap it
                 failure = error
             if accepted:
-                await opening.once()
+                await opening.done.wait()
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
@@ -234,7 +233,11 @@ class Assistant:
 
 
 class _Opening:
-    """Emits what comes before the first token, once, with the conversation stored before its id is told."""
+    """Emits what comes before the first token, once, with the conversation stored before its id is told.
+
+    In a live turn ``once`` runs in tasks beside the model's work, never in that itself: storing goes on to its end when
+    the caller leaves, and the model must not.
+    """
 
     def __init__(self, recorder: TurnRecorder, emit: Emit, *, dropped: int, live: bool) -> None:
         self._recorder = recorder
@@ -242,7 +245,7 @@ class _Opening:
         self._dropped = dropped
         self._live = live
         self._lock = anyio.Lock()
-        self._done = False
+        self.done = anyio.Event()
 
     async def after(self, seconds: float) -> None:
         await anyio.sleep(seconds)
@@ -250,13 +253,13 @@ class _Opening:
 
     async def emit(self, event: TurnEvent) -> None:
         """Emit an event that must not come before the opening."""
-        if not self._done:
-            await self.once()
+        if not self.done.is_set():
+            await self.done.wait()
         await self._emit(event)
 
     async def once(self) -> None:
         async with self._lock:
-            if self._done:
+            if self.done.is_set():
                 return
             turn, passages = self._recorder.turn, self._recorder.passages
             if self._live:
@@ -266,7 +269,7 @@ class _Opening:
                 await self._emit(Cited(passages, citations(passages)))
             if self._dropped:
                 await self._emit(Compacted(self._dropped))
-            self._done = True
+            self.done.set()
 
 
 async def collect(run: Callable[[Emit], Awaitable[None]]) -> TurnEnded:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import anyio
+
 from lightspeed_stack.assistant.agent import Answer
 from lightspeed_stack.domain.chat import Exchange, Outcome, Turn
 from lightspeed_stack.domain.knowledge import Passage, citations
@@ -31,7 +33,9 @@ class TurnRecorder:
         if not self.turn.is_new:
             return
         try:
-            await self.store.create(self.turn.conversation, self.turn.model)
+            # To its end even if the caller leaves: who records the turn has to know whether this was stored.
+            with anyio.CancelScope(shield=True):
+                await self.store.create(self.turn.conversation, self.turn.model)
             self._created = True
         except StorageError as error:
             self._failed("conversation", error)

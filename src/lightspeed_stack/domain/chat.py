@@ -136,9 +136,13 @@ class Turn:
 
     request_id: RequestId
     conversation: Conversation
-    is_new: bool
     question: Question
     principal: Principal
     model: ModelChoice
     instructions: str
     started_at: datetime
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the conversation begins with this turn."""
+        return self.question.conversation_id is None
