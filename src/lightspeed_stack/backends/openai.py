@@ -98,6 +98,7 @@ class OpenAIBackend:
             timeout=timeout,
             trust_env=_may_be_proxied(self._chat),
             read_bufsize=2**18,
+            cookie_jar=aiohttp.DummyCookieJar(),  # a server's cookies must not tie one caller's question to another's
         )
         return self
 
