@@ -1,6 +1,6 @@
 """The short way of a valid request: its JSON is parsed and checked in one step, and goes straight to the endpoint.
 
-FastAPI parses, resolves and validates in several steps that cost as much as all of ours together (``make bench``).
+FastAPI parses, resolves and validates in several steps, and every question pays for them.
 So a body that is valid takes this way; whatever is not takes FastAPI's, which says exactly what is wrong. Order of
 checks and all answers are the same either way (rest-api.md 0.2).
 """

@@ -26,7 +26,7 @@ class UntilDisconnected:
     """Cancels what runs inside when the client leaves.
 
     Starlette's own streaming response notices only when it next sends: too late for a model that is thinking. One bare
-    task and one scope, because a task group costs three times as much, and every question pays for it.
+    task and one scope, because a task group costs more, and every question pays for it.
     """
 
     __slots__ = ("_receive", "_scope", "_watcher", "left")

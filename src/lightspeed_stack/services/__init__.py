@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 import anyio
 
@@ -15,10 +14,10 @@ from lightspeed_stack.auth.access import AccessPolicy
 from lightspeed_stack.auth.base import Authenticator
 from lightspeed_stack.backends.catalog import ModelCatalog, Provider
 from lightspeed_stack.config.tree import Config
-from lightspeed_stack.domain.health import Health, HealthStatus
 from lightspeed_stack.errors import AssistantError, ConfigurationError
 from lightspeed_stack.retrieval.base import Retriever
 from lightspeed_stack.services.adapters import required
+from lightspeed_stack.services.health import HealthCheck
 from lightspeed_stack.services.unsupported import without_effect
 from lightspeed_stack.storage.base import ConversationStore
 from lightspeed_stack.storage.opening import ClosableStore, OpeningStore
@@ -31,30 +30,6 @@ WARM_UP_DELAY = 0.5
 
 DRAIN_TIMEOUT = 5.0
 """Seconds that a stop waits for turns that were cut, so that what they said is stored before the store is closed."""
-
-HEALTH_FRESH = 1.0
-"""Seconds for which a look at all parts serves further probes."""
-
-
-class HealthCheck:
-    """Asks every part how it is, at most once a second."""
-
-    def __init__(self, catalog: ModelCatalog, parts: dict[str, ConversationStore | Retriever]) -> None:
-        self._catalog = catalog
-        self._parts = parts
-        self._lock = anyio.Lock()
-        self._last: dict[str, Health] = {}
-        self._at = -HEALTH_FRESH
-
-    async def ill(self) -> dict[str, Health]:
-        """The parts that report an error: providers by their id, then ``database`` and ``knowledge``."""
-        async with self._lock:
-            if monotonic() - self._at >= HEALTH_FRESH:
-                self._last = await self._catalog.health()
-                for name, part in self._parts.items():
-                    self._last[name] = await part.probe()
-                self._at = monotonic()
-        return {name: health for name, health in self._last.items() if health.status is HealthStatus.ERROR}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """One engine for what is kept: opening, tables, threads to read in.
 
-SQLAlchemy Core is used synchronously, on one thread that writes and a few that read: measured at a third of the CPU of
-its asyncio layer, and half of its import (docs/decisions/0005-storage.md). The loop never waits for a lock or a disk.
+SQLAlchemy Core is used synchronously, on one thread that writes and a few that read; docs/decisions/0005-storage.md
+says why. The loop never waits for a lock or a disk.
 """
 
 import sqlite3

@@ -1,8 +1,7 @@
 """A statement compiled once by SQLAlchemy and run by the driver itself.
 
-A writer runs the same few statements for ever. SQLAlchemy's execution of one costs several times what the driver's own
-does (``make bench``), so its part is done once: the SQL in the database's dialect, the order of the parameters, and how
-values become the driver's.
+A writer runs the same few statements for ever, so SQLAlchemy's part is done once: the SQL in the database's dialect,
+the order of the parameters, and how values become the driver's (docs/decisions/0005-storage.md has the figures).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -5,11 +5,10 @@ all writes that have arrived while it committed the ones before, and commits the
 """
 
 import asyncio
-import functools
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ClauseElement, Engine
@@ -34,13 +33,13 @@ type Statement = tuple[ClauseElement, Row]
 @dataclass(frozen=True, slots=True)
 class _Write:
     statements: Sequence[Statement]
-    loop: asyncio.AbstractEventLoop
     done: "asyncio.Future[None]"
 
 
 class Writer:
-    """One writing thread. ``order`` ranks statements: within a group earlier ones run before later ones.
+    """One writing thread for the callers of one event loop.
 
+    ``order`` ranks statements: within a group earlier ones run before later ones.
     Statements of the same rank must not depend on one another. ``failing`` tells whether the last commit failed.
     """
 
@@ -63,8 +62,7 @@ class Writer:
 
         A caller that is cancelled no longer waits, but what it asked for is written.
         """
-        loop = asyncio.get_running_loop()
-        write = _Write(statements, loop, loop.create_future())
+        write = _Write(statements, asyncio.get_running_loop().create_future())
         if self._queue.qsize() >= MAX_PENDING:
             raise StorageError("Too many writes are waiting for the database.")
         self._queue.put(write)
@@ -145,11 +143,10 @@ class Writer:
             self._connection = None
 
     def _resolve(self, group: list[_Write], error: StorageError | None) -> None:
-        loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
-        for write in group:
-            loops.setdefault(write.loop, []).append(write)
-        for loop, writes in loops.items():
-            _call(loop, functools.partial(_settle, writes, error))
+        try:
+            group[0].done.get_loop().call_soon_threadsafe(_settle, group, error)
+        except RuntimeError:  # the loop is closed: nobody is left to be told
+            log.debug("a write was stored after its caller's loop had ended")
 
 
 def _settle(writes: list[_Write], error: StorageError | None) -> None:
@@ -160,10 +157,3 @@ def _settle(writes: list[_Write], error: StorageError | None) -> None:
             write.done.set_result(None)
         else:
             write.done.set_exception(error)
-
-
-def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    try:
-        loop.call_soon_threadsafe(callback)
-    except RuntimeError:  # the loop is closed: nobody is left to be told
-        log.debug("a write was stored after its caller's loop had ended")
