@@ -12,6 +12,7 @@ from lightspeed_stack import __version__, api
 from lightspeed_stack.api import problems
 from lightspeed_stack.api.lifespan import PlainStartFailure, lifespan
 from lightspeed_stack.api.middleware import Counting, Guard
+from lightspeed_stack.api.short_way import ShortWay
 from lightspeed_stack.config.load import load_config
 from lightspeed_stack.config.tree import Config
 from lightspeed_stack.services.adapters import backend_settings
@@ -40,6 +41,7 @@ def create_app(config: Config) -> FastAPI:
     # Routes are tried in order, so ours come before the framework's own.
     app.router.routes[:0] = [route for router in _routers() for route in router.routes]
     # The last one added is the outermost.
+    app.add_middleware(ShortWay, routes=app.router.routes)
     app.add_middleware(Guard, max_body_size=config.service.max_body_size)
     app.add_middleware(Counting, metrics=metrics)
     cors = config.service.cors

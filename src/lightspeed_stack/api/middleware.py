@@ -101,6 +101,10 @@ class Guard:
 
         try:
             await self._app(scope, bounded, watch)
+        except HTTPException as error:  # ours: a body was read outside FastAPI, which answers it itself
+            if begun:
+                raise
+            await _answer(send, error.status_code, dumps({"detail": error.detail}))
         except Exception:
             log.exception("a request failed")
             if begun:
