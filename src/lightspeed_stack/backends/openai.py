@@ -191,8 +191,7 @@ async def _deltas(response: aiohttp.ClientResponse, *, live: bool) -> AsyncItera
         async for chunk in response.content.iter_any():
             together: list[Delta] = []
             try:
-                for payload in parser.feed(chunk):
-                    together += reader.read(payload)
+                together.extend(reader.read(parser.feed(chunk)))
             finally:  # what came before a fault was said
                 for delta in together if live else joined(together):
                     yield delta

@@ -4,6 +4,7 @@ Source: OpenAI API reference, "Create chat completion" and "The chat completion 
 others speak the same with omissions, so every field of a chunk is optional here.
 """
 
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, Literal
 
@@ -71,7 +72,8 @@ class _ModelList(msgspec.Struct):
     data: list[_ModelEntry]
 
 
-_decode_chunk = msgspec.json.Decoder(_Chunk, strict=False).decode
+_chunks = msgspec.json.Decoder(_Chunk, strict=False)
+_decode_chunk, _decode_chunks = _chunks.decode, _chunks.decode_lines
 _decode_error = msgspec.json.Decoder(_ErrorBody, strict=False).decode
 _decode_models = msgspec.json.Decoder(_ModelList, strict=False).decode
 
@@ -135,17 +137,25 @@ class ChunkReader:
         """Whether the server has said that nothing follows."""
         return self._done
 
-    def read(self, payload: bytes) -> list[Delta]:
-        """Deltas of one payload. Raises BackendFailed or another BackendError for garbage and in-band errors."""
-        if payload == DONE:
+    def read(self, payloads: list[bytes]) -> Iterator[Delta]:
+        """Deltas of payloads that came together.
+
+        Raises BackendFailed or another BackendError for garbage and in-band errors, after what came before them.
+        """
+        if payloads and payloads[-1] == DONE:
             self._done = True
-            return []
+            payloads = payloads[:-1]
         try:
-            chunk = _decode_chunk(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise BackendFailed("The model provider sent something that is not a chat completion.") from error
+            # All in one call; one by one only where that fails, to find out which.
+            chunks: Iterable[_Chunk] = _decode_chunks(b"\n".join(payloads))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            chunks = map(_chunk, payloads)
+        for chunk in chunks:
+            yield from self._take(chunk)
+
+    def _take(self, chunk: _Chunk) -> list[Delta]:
         if chunk.error is not None:
-            raise failure(payload, status=500)
+            raise failure(msgspec.json.encode({"error": chunk.error}), status=500)
         if chunk.usage is not None:
             self._usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
         if not chunk.choices:
@@ -160,6 +170,13 @@ class ChunkReader:
         if self._reason is None and not self._done:
             raise BackendFailed("The model provider broke off in the middle of the answer.")
         return Finished(_REASONS.get(self._reason or "stop", "stop"), self._usage)
+
+
+def _chunk(payload: bytes) -> _Chunk:
+    try:
+        return _decode_chunk(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BackendFailed("The model provider sent something that is not a chat completion.") from error
 
 
 def _deltas(piece: _Piece) -> list[Delta]:
