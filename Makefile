@@ -18,7 +18,7 @@ ifneq ($(shell cat .venv/.checkout 2>/dev/null),$(shell pwd -P))
 $(shell rm -f .venv/.ready-run .venv/.ready-dev)
 endif
 
-.PHONY: help setup run ingest test test-all bench verify lock format clean
+.PHONY: help setup run ingest test test-all bench verify schema lock format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "  %-10s %s\n", $$1, $$2 }'
@@ -59,12 +59,15 @@ format: .venv/.ready-dev ## put the code into its form
 	$(BIN)/ruff check --fix-only $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+schema: .venv/.ready-run ## write docs/openapi.json anew (ARGS=FILE for another place)
+	@$(BIN)/python scripts/generate_openapi_schema.py $(ARGS)
+
 # Locks hold versions and hashes, never a registry's address.
 COMPILE = $$(sh scripts/uv.sh) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.12
 lock: ## compute requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(COMPILE) $(ARGS) pyproject.toml -o requirements/base.txt
-	$(COMPILE) $(ARGS) --extra embedded pyproject.toml -o requirements/run.txt
-	$(COMPILE) $(ARGS) --extra embedded --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) $(ARGS) --extra embedded --extra postgres pyproject.toml -o requirements/run.txt
+	$(COMPILE) $(ARGS) --extra embedded --extra postgres --group dev pyproject.toml -o requirements/dev.txt
 	echo 'hatchling>=1.27' | $(COMPILE) $(ARGS) - -o requirements/build.txt
 
 clean: ## remove what make created, .venv and caches too
