@@ -98,7 +98,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A turn that is over: what was asked, what was said, with what it was said. Times are aware and in UTC."""
+    """A turn that is over: what was asked, what was said, with what it was said. Times are aware and in UTC.
+
+    ``asked_by`` is the user who asked, mostly but not always the conversation's owner. ``request_id`` tells turns
+    apart, so that one which is written twice is stored once; None where the reference service made the turn.
+    """
 
     question: str
     answer: str
@@ -113,6 +117,19 @@ class Exchange:
     citations: tuple[Citation, ...] = ()
     tool_results: tuple[ToolResult, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    asked_by: str = ""
+    request_id: RequestId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A turn as it is kept for later study; ``query_provider`` and ``query_model`` as the request named them."""
+
+    user_id: str
+    conversation_id: ConversationId
+    exchange: Exchange
+    query_provider: str | None = None
+    query_model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +137,7 @@ class Conversation:
     """A conversation as stored: ``history`` oldest first, ``instructions`` the system prompt it was created with.
 
     ``instructions`` is None only for a conversation that the reference service created and we have not continued yet.
+    ``topic`` is empty until there is one. ``message_count`` counts all turns, also those that ``history`` leaves out.
     """
 
     id: ConversationId
@@ -128,6 +146,8 @@ class Conversation:
     history: tuple[Exchange, ...] = ()
     last_model: str | None = None
     last_provider: str | None = None
+    topic: str = ""
+    message_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One engine for what is kept: opening, tables, threads to read in.
+"""One engine for what is kept: opening, and threads to read in.
 
 SQLAlchemy Core is used synchronously, on one thread that writes and a few that read; docs/decisions/0005-storage.md
 says why. The loop never waits for a lock or a disk.
@@ -6,20 +6,22 @@ says why. The loop never waits for a lock or a disk.
 
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from lightspeed_stack.errors import StorageError
-from lightspeed_stack.storage.precheck import BUSY_TIMEOUT
-from lightspeed_stack.storage.tables import metadata
+from lightspeed_stack.storage.locations import BUSY_TIMEOUT, Location, PostgresServer, SqliteFile
 
 READERS = 4
 READ_TIMEOUT = 10.0
+"""Seconds."""
+
+WRITES = {"lightspeed_writes": True}
+"""Execution options of a connection that is going to write: SQLite then takes the lock at the beginning."""
 
 
 class Database:
@@ -30,19 +32,21 @@ class Database:
         self._readers = anyio.CapacityLimiter(READERS)
 
     @classmethod
-    def open_sqlite(cls, path: Path) -> "Database":
-        """Open or create a file and its tables. Blocking. Raises StorageError."""
-        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT}, pool_size=READERS + 1)
-        event.listen(engine, "connect", _prepare_sqlite)
-        try:
-            metadata.create_all(engine)
-        except SQLAlchemyError as error:
-            engine.dispose()
-            raise StorageError(f"The database cannot be opened: {type(error.__cause__ or error).__name__}.") from error
-        return cls(engine)
+    def open(cls, location: Location) -> "Database":
+        """An engine for a location; connections are made when they are needed."""
+        match location:
+            case SqliteFile():
+                return cls(_sqlite(location))
+            case PostgresServer():
+                return cls(_postgres(location))
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.engine.dialect.name
 
     async def read[T](self, query: Callable[[Connection], T]) -> T:
-        """Run ``query`` off the event loop. Raises StorageError, also after READ_TIMEOUT seconds."""
+        """Run ``query`` off the event loop, in one transaction. Raises StorageError, if need be after READ_TIMEOUT."""
 
         def run() -> T:
             with self.engine.connect() as connection:
@@ -60,7 +64,33 @@ class Database:
         self.engine.dispose()
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+def _sqlite(file: SqliteFile) -> Engine:
+    # The driver leaves transactions to us: its own way knows no lock at the beginning, and none around a migration.
+    arguments = {"timeout": BUSY_TIMEOUT, "isolation_level": None}
+    # One for each reader, one for the writer, and one that only stays open (``opened``).
+    engine = create_engine(f"sqlite:///{file.path}", connect_args=arguments, pool_size=READERS + 2)
     # FULL: a turn that was reported as stored survives a power cut, not only our own end.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={int(BUSY_TIMEOUT * 1000)}"):
-        connection.execute(f"PRAGMA {pragma}")
+    synchronous = "FULL" if file.lasting else "OFF"
+    pragmas = ("journal_mode=WAL", f"synchronous={synchronous}", f"busy_timeout={int(BUSY_TIMEOUT * 1000)}")
+
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("lightspeed_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _postgres(server: PostgresServer) -> Engine:
+    return create_engine(
+        URL.create("postgresql+psycopg"),
+        connect_args=server.arguments(),
+        pool_size=READERS + 1,
+        pool_pre_ping=True,
+        pool_timeout=READ_TIMEOUT,
+    )

@@ -7,11 +7,15 @@ all writes that have arrived while it committed the ones before, and commits the
 import asyncio
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
+from zlib import crc32
 
 from sqlalchemy import ClauseElement, Engine
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import PoolProxiedConnection
 
 from lightspeed_stack.errors import StorageError
@@ -27,20 +31,37 @@ MAX_GROUP = 256
 WRITE_TIMEOUT = 10.0
 """Seconds that a caller waits for its group. A write that is late is not taken back."""
 
+KEY_LOCKS = 0x6C696769 << 32
+"""Where the keys of writes begin among the advisory locks of a PostgreSQL database."""
+
 type Statement = tuple[ClauseElement, Row]
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
+    key: str
     statements: Sequence[Statement]
     done: "asyncio.Future[None]"
+
+
+class _Unreachable(StorageError):
+    """There is no connection to be had: whoever waits need not wait for another attempt."""
+
+
+def reason_of(error: Exception) -> str:
+    """What a database's error may say in a log: never a value, which PostgreSQL quotes in its messages."""
+    state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
+    if isinstance(error, sqlite3.Error):
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}{f', SQLSTATE {state}' if state else ''}"
 
 
 class Writer:
     """One writing thread for the callers of one event loop.
 
     ``order`` ranks statements: within a group earlier ones run before later ones.
-    Statements of the same rank must not depend on one another. ``failing`` tells whether the last commit failed.
+    Statements of the same rank must not depend on one another, unless their writes have the same key. ``failing`` tells
+    whether the last commit failed.
     """
 
     def __init__(self, engine: Engine, order: Sequence[ClauseElement]) -> None:
@@ -52,20 +73,27 @@ class Writer:
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closing = False
         self.failing = False
+        self._began: float | None = None
+        self._over_network = engine.dialect.name != "sqlite"
+        # SQLite: take the lock at once, so that processes wait for each other here and nowhere else.
+        self._begin = None if self._over_network else "BEGIN IMMEDIATE"
         # Kept between groups: taking one from the pool and giving it back costs as much as a commit's own work.
         self._connection: PoolProxiedConnection | None = None
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
         self._thread.start()
 
-    async def put(self, statements: Sequence[Statement]) -> None:
+    async def put(self, statements: Sequence[Statement], *, key: str) -> None:
         """Write ``statements`` in one transaction; returns when they are on disk. Raises StorageError.
 
-        A caller that is cancelled no longer waits, but what it asked for is written.
+        ``key`` names what they are about. A caller that is cancelled no longer waits, but what it asked for is written.
         """
-        write = _Write(statements, asyncio.get_running_loop().create_future())
+        write = _Write(key, statements, asyncio.get_running_loop().create_future())
         if self._queue.qsize() >= MAX_PENDING:
             raise StorageError("Too many writes are waiting for the database.")
         self._queue.put(write)
+        if self._began is not None and monotonic() - self._began > WRITE_TIMEOUT:
+            # Those before us wait in vain already: it is written if the database comes back, and nobody waits longer.
+            raise StorageError("The database does not answer.")
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
                 await write.done
@@ -81,7 +109,9 @@ class Writer:
         while True:
             group = self._next_group()
             if group:
+                self._began = monotonic()
                 self._write(group)
+                self._began = None
             if self._closing:
                 self._disconnect()
                 return
@@ -101,32 +131,57 @@ class Writer:
         return group
 
     def _write(self, group: list[_Write]) -> None:
-        if self._try(group) is None:
-            self._resolve(group, None)
+        error = self._try(group)
+        if error is None or isinstance(error, _Unreachable) or len(group) == 1:
+            self._resolve(group, error)
             return
         # One bad write must not fail the others of its group.
-        for write in group:
-            self._resolve([write], self._try([write]))
+        for number, write in enumerate(group):
+            error = self._try([write])
+            if isinstance(error, _Unreachable):
+                self._resolve(group[number:], error)
+                return
+            self._resolve([write], error)
 
     def _try(self, group: list[_Write]) -> StorageError | None:
+        """Commit a group; what went wrong, or None. A connection that was lost since the last group is made anew."""
         batches: dict[int, list[Row]] = {}
         for write in group:
             for statement, values in write.statements:
                 batches.setdefault(self._rank[id(statement)], []).append(values)
+        was_connected = self._connection is not None
         try:
-            self._commit(batches)
-        except Exception as error:  # whatever it is, those who wait must be told, and the thread must live on
-            self.failing = True
-            self._disconnect()
-            log.error("a group of %d writes failed", len(group), exc_info=error)
-            return StorageError("The database could not store it.")
+            self._connect()
+        except Exception as error:  # noqa: BLE001 - as below
+            return self._failed(group, error, _Unreachable("The database cannot be reached."))
+        try:
+            self._commit(batches, {write.key for write in group})
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must be told, and the thread must live on
+            failure = self._failed(group, error, StorageError("The database could not store it."))
+            # Every statement can run twice, so a commit of which we never heard may be made again.
+            return self._try(group) if was_connected and self._over_network else failure
         self.failing = False
         return None
 
-    def _commit(self, batches: dict[int, list[Row]]) -> None:
+    def _failed(self, group: list[_Write], error: Exception, told: StorageError) -> StorageError:
+        self.failing = True
+        self._disconnect()
+        log.error("a group of %d writes failed: %s", len(group), reason_of(error))
+        return told
+
+    def _connect(self) -> PoolProxiedConnection:
+        if self._connection is None:
+            self._connection = self._engine.raw_connection()
+        return self._connection
+
+    def _commit(self, batches: dict[int, list[Row]], keys: set[str]) -> None:
         """Run the statements in their order, in one transaction."""
-        connection = self._connection = self._connection or self._engine.raw_connection()
+        connection = self._connect()
         cursor = connection.cursor()
+        if self._begin is not None:
+            cursor.execute(self._begin)
+        if self._over_network:
+            _take_turns(cursor, keys)
         for rank in sorted(batches):
             rows = batches[rank]
             prepared = self._prepared.get(rank)
@@ -147,6 +202,15 @@ class Writer:
             group[0].done.get_loop().call_soon_threadsafe(_settle, group, error)
         except RuntimeError:  # the loop is closed: nobody is left to be told
             log.debug("a write was stored after its caller's loop had ended")
+
+
+def _take_turns(cursor: DBAPICursor, keys: set[str]) -> None:
+    """Wait until no other process writes about ``keys``, which all take in one order: so none waits for another's rows.
+
+    Rows alone would be locked statement by statement, in an order that differs from group to group: a deadlock.
+    """
+    locks = sorted(KEY_LOCKS + crc32(key.encode()) for key in keys)
+    cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", (locks,))
 
 
 def _settle(writes: list[_Write], error: StorageError | None) -> None:
