@@ -180,8 +180,8 @@ def test_a_host_that_is_not_here_is_told(tmp_path: Path) -> None:
             "SQLite database directory does not exist: /nowhere/at/all",
         ),
         (
-            {"database": {"postgres": {"db": "x", "user": "u", "password": "canary"}}},
-            "PostgreSQL is not supported by this release yet",
+            {"database": {"postgres": {"port": 1, "db": "x", "user": "u", "password": "canary"}}},
+            "PostgreSQL database x at localhost:1: ",
         ),
         (
             {"inference": {"providers": [{"id": "p", "type": "telepathy"}]}},

@@ -7,6 +7,7 @@ import logging
 from time import perf_counter
 
 from fastapi import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lightspeed_stack.api.wire import dumps
@@ -29,7 +30,11 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
 
 
 class Counting:
-    """Counts and times requests by route template; paths that are no route are not counted (metrics.md)."""
+    """Counts and times requests by route template; paths that are no route are not counted (metrics.md).
+
+    A response is counted before its last piece is sent: whoever has an answer finds it counted, even if this process is
+    killed the next moment. CORS lies outside, so a browser's preflight, which no route answers, is not counted.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -42,20 +47,40 @@ class Counting:
         began = perf_counter()
         status: int | None = None
         seconds = 0.0
+        counted = False
+
+        def count() -> None:
+            nonlocal counted
+            path = _template(scope)
+            if path is not None and not counted:
+                self._metrics.request(path, status, seconds if status else perf_counter() - began)
+            counted = True
 
         async def watch(message: Message) -> None:
             nonlocal status, seconds
             if message["type"] == "http.response.start":
                 status = message["status"]
                 seconds = perf_counter() - began
+            elif not message.get("more_body", False):
+                count()
             await send(message)
 
         try:
             await self._app(scope, receive, watch)
         finally:
-            route = scope.get("route")
-            if route is not None:
-                self._metrics.request(route.path, status, seconds if status else perf_counter() - began)
+            count()
+
+
+def _template(scope: Scope) -> str | None:
+    """The path of the route that a request is meant for, with its parameters' names; None where there is none.
+
+    The router notes its choice, of a wrong method too. What was answered before the router, such as a body that is too
+    large, is looked up.
+    """
+    route = scope.get("route")
+    if route is None and "app" in scope:
+        route = next((it for it in scope["app"].routes if it.matches(scope)[0] is not Match.NONE), None)
+    return getattr(route, "path", None)
 
 
 class Guard:

@@ -8,7 +8,6 @@ import ssl
 from pathlib import Path
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from lightspeed_stack.api.app import CONFIG_PATH, VERBOSE, create_app
 from lightspeed_stack.config.load import load_config
@@ -49,7 +48,7 @@ def serve(config: Config, config_file: Path, *, verbose: bool) -> int:
     workers = service.workers
     tls = service.tls_config
     server_config = uvicorn.Config(
-        "lightspeed_stack.api.app:create_app_from_environment" if workers > 1 else create_app(config),
+        "lightspeed_stack.cli.workers:application" if workers > 1 else create_app(config),
         factory=workers > 1,
         workers=workers,
         loop="uvloop",
@@ -67,10 +66,9 @@ def serve(config: Config, config_file: Path, *, verbose: bool) -> int:
     scheme = "https" if tls.tls_certificate_path else "http"
     log.info("serving %s at %s://%s:%d/", config.name, scheme, service.host, service.port)
     if workers > 1:
-        supervisor = Multiprocess(server_config, sockets=listeners)
-        supervisor.run()
-        failed = any(process.exitcode == START_FAILED for process in supervisor.processes)
-        return START_FAILED if failed else 0
+        from lightspeed_stack.cli.workers import supervise
+
+        return supervise(server_config, listeners)
     server = uvicorn.Server(server_config)
     server.run(sockets=listeners)
     return 0 if server.started else START_FAILED

@@ -112,6 +112,12 @@ class AuthenticationSection(Section):
         default=None, description="`k8s`: PEM file of the cluster's authority.", examples=["/etc/tls/ca.crt"]
     )
     jwk_config: JwkSection | None = Field(default=None, description="Settings of `jwk-token`, which requires them.")
+    skip_for_health_probes: bool = Field(
+        default=False, description="Whether liveness and readiness are told to everybody, without credentials."
+    )
+    skip_for_metrics: bool = Field(
+        default=False, description="Whether `/metrics` is shown to everybody, without credentials."
+    )
 
     @field_validator("module")
     @classmethod
