@@ -64,7 +64,8 @@ async def address(scripted: OpenAIServer, tmp_path_factory: pytest.TempPathFacto
     (documents / "own-model.md").write_text(HANDBOOK, "utf-8")
     await ingest(documents.parent, folder / "docs.db", "http://127.0.0.1/guide")
     more = (
-        f"inference: {{providers: [{{id: fake, type: openai, url: '{scripted.url}'}}]}}\n"
+        # A topic would be one more question to the model, and tests look at what it was asked.
+        f"inference: {{topic_summaries: false, providers: [{{id: fake, type: openai, url: '{scripted.url}'}}]}}\n"
         f"rag: {{stores: [{{name: docs, path: '{folder}/docs.db'}}]}}"
     )
     async with service(folder, more) as url:

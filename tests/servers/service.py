@@ -1,5 +1,6 @@
 """Our own service, in this process's event loop, over real sockets."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,8 +25,13 @@ class RunningService:
     app: FastAPI
 
 
-def configuration(provider_url: str, folder: Path, *, more: str = "", inference: str = "", service: str = "{}") -> str:
-    """A configuration with one scripted provider, as YAML; ``inference`` and ``more`` go where they belong."""
+def configuration(
+    provider_url: str, folder: Path, *, more: str = "", inference: str = "", service: str = "{}", topics: bool = False
+) -> str:
+    """A configuration with one scripted provider, as YAML; ``inference`` and ``more`` go where they belong.
+
+    ``topics``: the provider is asked for them as well, once for each new conversation.
+    """
     return f"""
 name: test
 service: {service}
@@ -36,6 +42,7 @@ database:
 inference:
   default_provider: fake
   default_model: fake-llm
+  topic_summaries: {str(topics).lower()}
   providers:
     - id: fake
       type: openai
@@ -53,15 +60,19 @@ async def running(yaml: str, folder: Path) -> AsyncIterator[RunningService]:
     app = create_app(load_config(path, settings_of=backend_settings))
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", ws="none", http="httptools")
     server = uvicorn.Server(config)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server._serve)
+    # Not in a task group: that would wrap what a test raises, and end the server before it has closed.
+    serving = asyncio.create_task(server._serve())
+    try:
         with anyio.fail_after(20):
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
                 await anyio.sleep(0.005)
+        if serving.done():
+            await serving
         port = server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=30)) as http:
-            try:
-                yield RunningService(url, http, app)
-            finally:
-                server.should_exit = True
+            yield RunningService(url, http, app)
+    finally:
+        server.should_exit = True
+        with anyio.CancelScope(shield=True):
+            await serving

@@ -97,20 +97,23 @@ class _Said:
 async def _listen(
     deltas: AsyncIterator[Delta], emit: Emit, answer: Answer, conversation: Sequence[Message], *, round_number: int
 ) -> _Said:
-    """One generation: passes text on, gathers tool calls, adds up usage."""
+    """One generation: passes text on, gathers tool calls, adds up usage, which is estimated where no count came."""
     start = len(answer.pieces)
     calls: dict[int, ToolCallDelta] = {}
-    async for delta in deltas:
-        match delta:
-            case TextDelta(text):
-                answer.pieces.append(text)
-                await emit(TokenDelta(text))
-            case ToolCallDelta():
-                _gather(calls, delta)
-            case Finished(reason, usage):
-                said = "".join(answer.pieces[start:])
-                answer.usage += usage or _estimated(conversation, said)
-                answer.truncated = answer.truncated or reason == "length"
+    counted: Usage | None = None
+    try:
+        async for delta in deltas:
+            match delta:
+                case TextDelta(text):
+                    answer.pieces.append(text)
+                    await emit(TokenDelta(text))
+                case ToolCallDelta():
+                    _gather(calls, delta)
+                case Finished(reason, usage):
+                    counted = usage
+                    answer.truncated = answer.truncated or reason == "length"
+    finally:  # a generation that was cut has been paid for as well
+        answer.usage += counted or _estimated(conversation, "".join(answer.pieces[start:]))
     complete = (
         ToolCall(call.id or f"call_{round_number}_{index}", call.name or "", call.arguments or "{}")
         for index, call in sorted(calls.items())

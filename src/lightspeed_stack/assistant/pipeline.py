@@ -6,7 +6,7 @@ them on, so that a slow reader slows the model and no generator is ever closed f
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import anyio
@@ -17,8 +17,9 @@ from lightspeed_stack.assistant.context import Prompt, assemble, check_attachmen
 from lightspeed_stack.assistant.live import ActiveTurns
 from lightspeed_stack.assistant.prompts import Instructions
 from lightspeed_stack.assistant.recorder import TurnRecorder
+from lightspeed_stack.assistant.summaries import TopicSummaries
 from lightspeed_stack.backends.catalog import ModelCatalog
-from lightspeed_stack.domain.chat import Conversation, Outcome, Question, Turn
+from lightspeed_stack.domain.chat import Conversation, ModelChoice, Outcome, Question, Turn
 from lightspeed_stack.domain.events import (
     Cited,
     Compacted,
@@ -30,9 +31,9 @@ from lightspeed_stack.domain.events import (
 from lightspeed_stack.domain.identity import Principal
 from lightspeed_stack.domain.ids import new_conversation_id, new_request_id
 from lightspeed_stack.domain.knowledge import Passage, citations
-from lightspeed_stack.errors import AssistantError, KnowledgeError, PromptTooLong
+from lightspeed_stack.errors import AssistantError, KnowledgeError, ModelNotFound, PromptTooLong
 from lightspeed_stack.retrieval.base import Retriever
-from lightspeed_stack.storage.base import ConversationStore
+from lightspeed_stack.storage.base import ConversationStore, TranscriptSink
 from lightspeed_stack.tools.base import NoTools
 
 log = logging.getLogger(__name__)
@@ -40,17 +41,38 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``max_question_length`` in characters, ``max_passages`` a turn, ``reply_tokens`` kept free for the answer.
+    """``max_question_length`` in characters, for the question and for its system prompt; ``max_attachments`` of a
+    question, and ``max_attachments_length`` in characters for all of them together; ``max_passages`` a turn;
+    ``reply_tokens`` kept free for the answer.
 
     ``announce_after``: seconds after which a stream starts although the model's server has not accepted the question
     yet. Before that a refusal becomes a real status; after it the caller knows that work is under way.
     """
 
     max_question_length: int = 131_072
+    max_attachments: int = 32
+    max_attachments_length: int = 1_048_576
     max_passages: int = 3
     reply_tokens: int = 512
     announce_after: float = 2.0
     budget: Budget = field(default_factory=Budget)
+
+    def check(self, question: Question) -> None:
+        """Raise PromptTooLong for the first field of a question that is over its limit."""
+        _check("query", len(question.text), "characters", "max_question_length", self.max_question_length)
+        if question.system_prompt:
+            length = len(question.system_prompt)
+            _check("system_prompt", length, "characters", "max_question_length", self.max_question_length)
+        if question.attachments:
+            count, length = len(question.attachments), sum(len(it.content) for it in question.attachments)
+            _check("attachments", count, "entries", "max_attachments", self.max_attachments)
+            _check("attachments", length, "characters", "max_attachments_length", self.max_attachments_length)
+
+
+def _check(field_: str, found: int, unit: str, key: str, allowed: int) -> None:
+    if found > allowed:
+        fix = "Please shorten it." if unit == "characters" else "Please send fewer."
+        raise PromptTooLong(f"{field_} has {found} {unit}, and inference.{key} allows {allowed}. {fix}")
 
 
 def _ignore(_: str) -> None:
@@ -65,12 +87,17 @@ def _now() -> datetime:
 class Assistant:
     """Answers questions. ``retriever`` is None where no documentation is configured.
 
-    ``failures`` hears what could not be done although the answer was given: ``conversation``, ``turn``, ``retrieval``.
+    ``transcripts`` is None where none are kept, ``topics`` where conversations get no topic of our making.
+
+    ``failures`` hears what could not be done although the answer was given: ``conversation``, ``turn``,
+    ``transcript``, ``retrieval``.
     """
 
     catalog: ModelCatalog
     conversations: ConversationStore
     retriever: Retriever | None = None
+    transcripts: TranscriptSink | None = None
+    topics: TopicSummaries | None = None
     instructions: Instructions = field(default_factory=Instructions)
     limits: Limits = field(default_factory=Limits)
     active: ActiveTurns = field(default_factory=ActiveTurns)
@@ -80,30 +107,26 @@ class Assistant:
     async def admit(self, question: Question, who: Principal, *, any_owner: bool = False) -> Turn:
         """Decide everything that can be refused. ``any_owner``: the caller may continue conversations of others.
 
+        Sizes are checked first, because that costs nothing; the rest in the order of rest-api.md 1.7: conversation,
+        model, system prompt, kinds of attachments.
+
         Raises PromptTooLong, ConversationNotFound, ModelNotFound, SystemPromptNotAllowed, AttachmentNotAllowed,
-        BackendError or StorageError, in the order of rest-api.md 1.7.
+        BackendError or StorageError.
         """
-        if len(question.text) > self.limits.max_question_length:
-            raise PromptTooLong(
-                f"query has {len(question.text)} characters, and inference.max_question_length allows "
-                f"{self.limits.max_question_length}. Please shorten it."
-            )
+        self.limits.check(question)
         started_at = self.clock()
         if question.conversation_id is None:
             conversation = Conversation(new_conversation_id(), who.user_id, None)
         else:
             owner = None if any_owner else who.user_id
             conversation = await self.conversations.load(question.conversation_id, owner=owner)
-        model = await self.catalog.choose(
-            conversation.last_provider if question.provider is None else question.provider,
-            conversation.last_model if question.model is None else question.model,
-        )
+        model = await self._choose(question, conversation)
         instructions = self.instructions.resolve(question, conversation)
         check_attachments(question.attachments)
         return Turn(
             request_id=new_request_id(),
-            conversation=Conversation(
-                conversation.id, conversation.owner, instructions, conversation.history, model.label, model.provider_id
+            conversation=replace(
+                conversation, instructions=instructions, last_model=model.label, last_provider=model.provider_id
             ),
             question=question,
             principal=who,
@@ -111,6 +134,23 @@ class Assistant:
             instructions=instructions,
             started_at=started_at,
         )
+
+    async def _choose(self, question: Question, conversation: Conversation) -> ModelChoice:
+        """The model of a turn: what the request names, else what answered last (rest-api.md 1.8).
+
+        A model that answered last and is gone, as in a conversation from before a change of providers, is nothing the
+        caller asked for: the default answers then.
+        """
+        named = question.provider is not None or question.model is not None
+        try:
+            return await self.catalog.choose(
+                conversation.last_provider if question.provider is None else question.provider,
+                conversation.last_model if question.model is None else question.model,
+            )
+        except ModelNotFound:
+            if named or conversation.last_model is None:
+                raise
+            return await self.catalog.choose(None, None)
 
     async def answer(self, turn: Turn, emit: Emit, *, live: bool = True) -> None:
         """Run a turn; the last event is TurnEnded or TurnFailed, unless the caller cancels.
@@ -124,7 +164,7 @@ class Assistant:
             await self._answer(turn, emit, live=live)
 
     async def _answer(self, turn: Turn, emit: Emit, *, live: bool) -> None:
-        recorder = TurnRecorder(self.conversations, turn, self.clock, self.failures)
+        recorder = TurnRecorder(self.conversations, turn, self.clock, self.failures, self.transcripts)
         try:
             await self._generate(turn, emit, recorder, live=live)
         except AssistantError as error:
@@ -136,17 +176,20 @@ class Assistant:
             raise
         stored = await recorder.close(Outcome.COMPLETE)
         said, passages = recorder.answer, recorder.passages
-        await emit(
-            TurnEnded(
-                text=said.text,
-                usage=said.usage,
-                truncated=said.truncated,
-                passages=passages,
-                citations=citations(passages),
-                tool_results=tuple(said.tool_results),
-                stored=stored,
-            )
+        ended = TurnEnded(
+            text=said.text,
+            usage=said.usage,
+            truncated=said.truncated,
+            passages=passages,
+            citations=citations(passages),
+            tool_results=tuple(said.tool_results),
+            stored=stored,
         )
+        try:
+            await emit(ended)
+        finally:  # also where the caller left in the last moment
+            if stored and self.topics is not None:
+                self.topics.ask(turn)
 
     async def _keep(self, recorder: TurnRecorder, outcome: Outcome) -> None:
         """Record a cut turn, if anything was said. Its caller may be gone, but what was said has been paid for."""

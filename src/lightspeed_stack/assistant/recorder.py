@@ -8,22 +8,26 @@ from datetime import datetime
 import anyio
 
 from lightspeed_stack.assistant.agent import Answer
-from lightspeed_stack.domain.chat import Exchange, Outcome, Turn
+from lightspeed_stack.domain.chat import Exchange, Outcome, Transcript, Turn
 from lightspeed_stack.domain.knowledge import Passage, citations
 from lightspeed_stack.errors import StorageError
-from lightspeed_stack.storage.base import ConversationStore
+from lightspeed_stack.storage.base import ConversationStore, TranscriptSink
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class TurnRecorder:
-    """Keeps one turn. ``failures`` hears of every write that failed, by the name of what was to be written."""
+    """Keeps one turn, as a transcript as well where ``transcripts`` is given.
+
+    ``failures`` hears of every write that failed, by the name of what was to be written.
+    """
 
     store: ConversationStore
     turn: Turn
     clock: Callable[[], datetime]
     failures: Callable[[str], None]
+    transcripts: TranscriptSink | None = None
     passages: tuple[Passage, ...] = ()
     answer: Answer = field(default_factory=Answer)
     _created: bool = False
@@ -57,13 +61,38 @@ class TurnRecorder:
             citations=citations(self.passages),
             tool_results=tuple(answer.tool_results),
             attachments=turn.question.attachments,
+            asked_by=turn.principal.user_id,
+            request_id=turn.request_id,
         )
+        if self.transcripts is None:
+            return await self._append(exchange)
+        return await self._append_and_transcribe(exchange, self.transcripts)
+
+    async def _append(self, exchange: Exchange) -> bool:
+        turn = self.turn
         try:
             await self.store.append(turn.conversation, exchange, create=turn.is_new and not self._created)
         except StorageError as error:
             self._failed("turn", error)
             return False
         return True
+
+    async def _append_and_transcribe(self, exchange: Exchange, transcripts: TranscriptSink) -> bool:
+        """Both at the same time; a caller who leaves must not part them. Gives what ``_append`` does."""
+        stored = False
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._transcribe, exchange, transcripts)
+                stored = await self._append(exchange)
+        return stored
+
+    async def _transcribe(self, exchange: Exchange, transcripts: TranscriptSink) -> None:
+        turn, asked = self.turn, self.turn.question
+        transcript = Transcript(turn.principal.user_id, turn.conversation.id, exchange, asked.provider, asked.model)
+        try:
+            await transcripts.write(transcript)
+        except StorageError as error:
+            self._failed("transcript", error)
 
     def _failed(self, what: str, error: StorageError) -> None:
         log.error("storing the %s of conversation %s failed: %s", what, self.turn.conversation.id, error.cause)

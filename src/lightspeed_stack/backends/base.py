@@ -83,6 +83,11 @@ class ChatBackend(Protocol):
         """The kind of provider as ``/v1/providers`` shows it, e.g. ``remote::openai``."""
         ...
 
+    @property
+    def parallel(self) -> int | None:
+        """Generations that it runs at once, so that work nobody waits for can keep out of the way; None for many."""
+        ...
+
     def stream(self, generation: Generation) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
         """Open one generation; the context is entered when the server has accepted it, leaving it stops it there.
 

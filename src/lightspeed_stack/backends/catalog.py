@@ -16,7 +16,6 @@ from anyio.abc import TaskGroup
 
 from lightspeed_stack.backends.base import ChatBackend, Model
 from lightspeed_stack.domain.chat import ModelChoice
-from lightspeed_stack.domain.health import Health
 from lightspeed_stack.errors import BackendError, ModelNotFound
 
 log = logging.getLogger(__name__)
@@ -26,8 +25,6 @@ FRESH = 60.0
 
 RETRY = 5.0
 """Seconds between two looks at a list for a model that was not on it."""
-
-PROBE_TIMEOUT = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +134,6 @@ class ModelCatalog:
         if failures and not found:
             raise failures[0]
         return found
-
-    async def health(self) -> dict[str, Health]:
-        """How every provider is, by id; asked all at once."""
-        found: dict[str, Health] = {}
-
-        async def ask(provider: Provider) -> None:
-            found[provider.id] = Health.error("no answer in time")
-            with anyio.move_on_after(PROBE_TIMEOUT):
-                found[provider.id] = await provider.backend.probe()
-
-        async with anyio.create_task_group() as tasks:
-            for provider in self.providers:
-                tasks.start_soon(ask, provider)
-        return {provider.id: found[provider.id] for provider in self.providers}
 
     async def _first(self) -> ModelChoice:
         for provider, model in await self.models():

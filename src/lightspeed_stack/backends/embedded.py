@@ -113,6 +113,10 @@ class EmbeddedBackend:
     def provider_type(self) -> str:
         return PROVIDER_TYPE
 
+    @property
+    def parallel(self) -> int | None:
+        return 1
+
     async def __aenter__(self) -> Self:
         tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(tasks.cancel_scope.cancel)

@@ -80,6 +80,10 @@ class OpenAIBackend:
     def provider_type(self) -> str:
         return self._provider_type
 
+    @property
+    def parallel(self) -> int | None:
+        return None
+
     async def __aenter__(self) -> Self:
         settings = self._settings
         headers = {name: value.get_secret_value() for name, value in settings.headers.items()}

@@ -78,7 +78,18 @@ class InferenceSection(Section):
     providers: tuple[ProviderSection, ...] = Field(
         default=(), description="Providers that this service talks to itself."
     )
-    max_question_length: PosInt = Field(default=131072, description="Longest question, in characters.")
+    max_question_length: PosInt = Field(
+        default=131072, description="Longest question, and longest system prompt of a request, in characters."
+    )
+    max_attachments: PosInt = Field(default=32, description="Attachments that a question may have.")
+    max_attachments_length: PosInt = Field(
+        default=1048576, description="Length of all attachments of a question together, in characters."
+    )
+    topic_summaries: bool = Field(
+        default=True,
+        description="Whether the model is asked for a topic of each new conversation, in the background, by one more "
+        "short question to it.",
+    )
 
     @field_validator("default_provider")
     @classmethod
