@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import dropwhile, pairwise, takewhile
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -17,8 +17,13 @@ PAGES = [
 ]
 """The documents of an example are what is ingested, but they are pages as well."""
 
-KEYS = {"MY_API_KEY": "scripted", "OPENAI_API_KEY": "scripted", "GEMINI_API_KEY": "scripted"}
-"""Environment variables that pages and examples name for the keys of model servers."""
+KEYS = {
+    "MY_API_KEY": "scripted",
+    "OPENAI_API_KEY": "scripted",
+    "GEMINI_API_KEY": "scripted",
+    "POSTGRES_PASSWORD": "scripted",
+}
+"""Environment variables that pages and examples name for keys and passwords."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,14 @@ def blocks(page: Path) -> list[Block]:
 
 def all_blocks(kind: str) -> list[Block]:
     return [block for page in PAGES for block in blocks(page) if block.kind == kind]
+
+
+def rows(page: Path, first: str) -> list[list[str]]:
+    """The cells, as Markdown, of the table whose first column is called ``first``, row by row, without the heading."""
+    lines = page.read_text("utf-8").splitlines()
+    begun = dropwhile(lambda line: not line.startswith(f"| {first} |"), lines)
+    table = list(takewhile(lambda line: line.startswith("|"), begun))
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in table[2:]]
 
 
 def targets(page: Path) -> Iterator[str]:

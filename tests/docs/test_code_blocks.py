@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -35,6 +36,10 @@ INGESTED = ("tutorial", "howto", "explanation")
 INGEST = "lightspeed-stack ingest docs --store product-docs --base-url http://localhost:8080/guide/ --strip-suffix"
 """As in the Makefile and in the guide, so that the guide's own command finds nothing to do."""
 
+KEPT = "user_data_collection: {{feedback_enabled: true, feedback_storage: '{0}/feedback'}}"
+CACHED = "conversation_cache: {{type: sqlite, sqlite: {{db_path: '{0}/conversations.db'}}}}"
+"""What the pages speak of and a small configuration does not have; of a folder."""
+
 SMALL = """
 name: small
 service: {}
@@ -53,10 +58,16 @@ def test_every_block_is_of_a_known_kind(page: Path) -> None:
 @pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
 def test_yaml_is_a_configuration(block: Block, tmp_path: Path) -> None:
     given = yaml.safe_load(block.text)
-    whole = given if "name" in given else yaml.safe_load(SMALL) | given
+    whole = given if "name" in given else completed(given)
     path = tmp_path / "lightspeed-stack.yaml"
     path.write_text(yaml.safe_dump(whole, sort_keys=False), "utf-8")
     load_config(path, environ=KEYS, settings_of=backend_settings)
+
+
+def completed(keys: dict[str, Any]) -> dict[str, Any]:
+    """A small configuration with the keys of a block put in; it has a provider, if the block names none."""
+    small: dict[str, Any] = yaml.safe_load(SMALL)
+    return {**small, **keys, "inference": {**small["inference"], **keys.get("inference", {})}}
 
 
 @requirement("docs:blocks:json")
@@ -117,8 +128,11 @@ async def clone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clone
     environ = surroundings(base)
     await Clone(folder, "", environ).run(INGEST)
     rag = f"rag: {{stores: [{{name: product-docs, path: '{folder}/.data/product-docs.db'}}]}}"
-    async with openai_server() as model, running(configuration(model.url, base, more=rag), base) as service:
-        yield Clone(folder, service.url.removeprefix("http://"), environ)
+    async with openai_server() as model:
+        config = configuration(model.url, base, more=f"{rag}\n{CACHED.format(base)}")
+        config = config.replace("user_data_collection: {}", KEPT.format(base))
+        async with running(config, base) as service:
+            yield Clone(folder, service.url.removeprefix("http://"), environ)
 
 
 def as_tried(line: str, clone: Clone) -> str:

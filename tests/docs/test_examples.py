@@ -11,11 +11,13 @@ from lightspeed_stack.config.tree import Config
 from lightspeed_stack.services.adapters import backend_settings
 from tests.docs.pages import KEYS, REPOSITORY
 from tests.servers.openai_server import openai_server
+from tests.servers.postgres import PostgresDatabase
+from tests.servers.processes import service_process
 from tests.servers.service import running
 from tests.spec.registry import requirement
 
 EXAMPLES = sorted(path for path in (REPOSITORY / "examples").iterdir() if path.is_dir())
-NAMES = ["embedded", "gemini", "openai", "own-documents", "two-providers", "vllm"]
+NAMES = ["embedded", "gemini", "openai", "own-documents", "postgres", "two-providers", "vllm"]
 
 
 def loaded(example: Path) -> Config:
@@ -29,7 +31,7 @@ def with_servers() -> list[Path]:
 @requirement("docs:examples:load")
 def test_the_examples_are_those() -> None:
     assert [example.name for example in EXAMPLES] == NAMES
-    assert [example.name for example in with_servers()] == ["gemini", "openai", "two-providers", "vllm"]
+    assert [example.name for example in with_servers()] == ["gemini", "openai", "postgres", "two-providers", "vllm"]
 
 
 @requirement("docs:examples:load")
@@ -43,7 +45,9 @@ def test_an_example_is_accepted_and_names_its_variables(example: Path) -> None:
 
 
 @requirement("docs:examples:answer")
-@pytest.mark.parametrize("example", with_servers(), ids=lambda example: example.name)
+@pytest.mark.parametrize(
+    "example", [it for it in with_servers() if it.name != "postgres"], ids=lambda example: example.name
+)
 async def test_an_example_answers(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = loaded(example)
     for name, value in KEYS.items():
@@ -62,3 +66,38 @@ async def test_an_example_answers(example: Path, tmp_path: Path, monkeypatch: py
     assert asked.body["model"] == model
     default = next(it for it in config.inference.providers if it.id == config.inference.default_provider)
     assert asked.headers.get("authorization") == ("Bearer scripted" if default.api_key_env else None)
+
+
+@requirement("docs:examples:postgres")
+async def test_the_example_with_postgresql_keeps_all_it_promises(
+    tmp_path: Path, postgres_database: PostgresDatabase
+) -> None:
+    example = REPOSITORY / "examples" / "postgres"
+    config = loaded(example)
+    model = config.inference.default_model
+    assert model is not None
+    async with openai_server(models=[model]) as server:
+        environment = {
+            "POSTGRES_HOST": postgres_database.host,
+            "POSTGRES_PORT": str(postgres_database.port),
+            "POSTGRES_DB": postgres_database.name,
+            "POSTGRES_USER": postgres_database.user,
+            "POSTGRES_PASSWORD": postgres_database.password,
+            "VLLM_URL": server.url,
+        }
+        file, workers = example / "lightspeed-stack.yaml", config.service.workers
+        async with service_process(file, tmp_path, workers=workers, environment=environment) as service:
+            assert len(service.workers()) == workers == 2
+            async with service.http.post("/v1/query", json={"query": "Hello?"}) as response:
+                assert response.status == 200, service.log
+                id_ = (await response.json())["conversation_id"]
+            for version in ("v1", "v2"):
+                async with service.http.get(f"/{version}/conversations/{id_}") as response:
+                    assert response.status == 200, service.log
+                    assert len((await response.json())["chat_history"]) == 1
+            said = {"conversation_id": id_, "user_question": "Hello?", "llm_response": "Hi.", "sentiment": 1}
+            async with service.http.post("/v1/feedback", json=said) as response:
+                assert response.status == 200, service.log
+    kept = tmp_path / ".data" / "user-data"
+    assert len(list((kept / "feedback").glob("*.json"))) == 1
+    assert len(list((kept / "transcripts").glob(f"*/{id_}/*.json"))) == 1

@@ -12,6 +12,7 @@ from lightspeed_stack import __version__, api
 from lightspeed_stack.api import problems
 from lightspeed_stack.api.lifespan import PlainStartFailure, lifespan
 from lightspeed_stack.api.middleware import Counting, Guard
+from lightspeed_stack.api.openapi import SelfDescribing
 from lightspeed_stack.api.short_way import ShortWay
 from lightspeed_stack.config.load import load_config
 from lightspeed_stack.config.tree import Config
@@ -28,7 +29,7 @@ VERBOSE = "LIGHTSPEED_STACK_VERBOSE"
 def create_app(config: Config) -> FastAPI:
     """An ASGI application that serves ``config``; everything is opened when the server starts it."""
     metrics = Metrics()
-    app = FastAPI(
+    app = SelfDescribing(
         title=f"{config.name} service - OpenAPI",
         version=__version__,
         license_info={"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0.html"},

@@ -5,7 +5,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from lightspeed_stack.api.values import storable
 from lightspeed_stack.domain.identity import Action, Credentials, Principal
+from lightspeed_stack.errors import CredentialsMalformed
 from lightspeed_stack.services import Services
 
 
@@ -18,7 +20,12 @@ async def caller(request: Request) -> Principal:
     """Who asks. Raises CredentialsMalformed or NotAuthenticated."""
     user_id = request.query_params.get("user_id") if request.scope["query_string"] else None
     credentials = Credentials(request.headers.get("authorization"), user_id)
-    return await services_of(request).authenticator.authenticate(credentials)
+    who = await services_of(request).authenticator.authenticate(credentials)
+    try:
+        storable(who.user_id)
+    except ValueError as error:
+        raise CredentialsMalformed(f"The user id cannot be used: {error}") from None
+    return who
 
 
 Caller = Annotated[Principal, Depends(caller)]

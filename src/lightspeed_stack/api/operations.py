@@ -1,14 +1,16 @@
 """What operators ask: information, configuration, health, metrics, and who they are."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
+from anyio import move_on_after, to_thread
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 from lightspeed_stack import __version__
-from lightspeed_stack.api.declared import DENIED, FAILED, UnauthorizedResponse
-from lightspeed_stack.api.deps import Caller, allowed, services_of
+from lightspeed_stack.api.declared import DENIED, FAILED
+from lightspeed_stack.api.deps import Caller, allowed, caller, services_of
 from lightspeed_stack.api.problems import json_response
 from lightspeed_stack.config.dump import as_json
 from lightspeed_stack.config.tree import Config
@@ -20,6 +22,9 @@ router = APIRouter()
 
 NO_STACK = "not used"
 """What stands for a version where there is no such part; clients need a string."""
+
+LISTING_PATIENCE = 2.0
+"""Seconds that a scrape waits for the providers' lists of models; Prometheus gives up after ten."""
 
 type Info = Annotated[Principal, Depends(allowed(Action.INFO))]
 
@@ -53,12 +58,30 @@ class AuthorizedResponse(BaseModel):
     skip_userid_check: bool
 
 
+class Configuration(Config):
+    """The configuration in use: flat, and the same once more below ``configuration``."""
+
+    configuration: Config
+
+
+async def prober(request: Request) -> None:
+    """Admits who may have ``info``; everybody where ``authentication.skip_for_health_probes`` is set."""
+    if not services_of(request).config.authentication.skip_for_health_probes:
+        await allowed(Action.INFO)(request, await caller(request))
+
+
+async def scraper(request: Request) -> None:
+    """Admits who may have ``get_metrics``; everybody where ``authentication.skip_for_metrics`` is set."""
+    if not services_of(request).config.authentication.skip_for_metrics:
+        await allowed(Action.GET_METRICS)(request, await caller(request))
+
+
 @router.get(
     "/v1/info",
     operation_id="info_endpoint_handler_v1_info_get",
     tags=["info"],
     response_model=InfoResponse,
-    responses={**DENIED, 500: FAILED[500]},
+    responses=DENIED,
 )
 async def info(request: Request, _: Info) -> Response:
     """Name and versions of the service."""
@@ -71,7 +94,7 @@ async def info(request: Request, _: Info) -> Response:
     "/v1/config",
     operation_id="config_endpoint_handler_v1_config_get",
     tags=["config"],
-    response_model=Config,
+    response_model=Configuration,
     responses={**DENIED, 503: FAILED[500]},
 )
 async def config(request: Request, _: Annotated[Principal, Depends(allowed(Action.GET_CONFIG))]) -> Response:
@@ -89,7 +112,7 @@ async def config(request: Request, _: Annotated[Principal, Depends(allowed(Actio
 )
 @router.head("/readiness", include_in_schema=False)
 @router.api_route("/v1/readiness", methods=["GET", "HEAD"], include_in_schema=False)
-async def readiness(request: Request, _: Info) -> Response:
+async def readiness(request: Request, _: Annotated[None, Depends(prober)]) -> Response:
     """Whether questions can be answered, and if not, which part is ill."""
     ill = await services_of(request).health.ill()
     if not ill:
@@ -112,7 +135,7 @@ async def readiness(request: Request, _: Info) -> Response:
 )
 @router.head("/liveness", include_in_schema=False)
 @router.api_route("/v1/liveness", methods=["GET", "HEAD"], include_in_schema=False)
-async def liveness(_: Info) -> Response:
+async def liveness(_: Annotated[None, Depends(prober)]) -> Response:
     """Whether the service runs."""
     return json_response(200, {"alive": True})
 
@@ -122,7 +145,7 @@ async def liveness(_: Info) -> Response:
     operation_id="authorized_endpoint_handler_authorized_post",
     tags=["authorized"],
     response_model=AuthorizedResponse,
-    responses={400: {"model": UnauthorizedResponse}, **DENIED},
+    responses={**DENIED, 413: FAILED[500]},
 )
 async def authorized(who: Caller) -> Response:
     """Who the caller is; never the token."""
@@ -137,18 +160,17 @@ async def authorized(who: Caller) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **DENIED},
 )
-async def metrics(request: Request, _: Annotated[Principal, Depends(allowed(Action.GET_METRICS))]) -> Response:
+async def metrics(request: Request, _: Annotated[None, Depends(scraper)]) -> Response:
     """All metrics, in Prometheus' text format."""
     services = services_of(request)
-    try:
-        offered = await services.catalog.models()
-    except BackendError:
-        offered = []  # readiness tells which provider is ill; the other metrics are right all the same
-    provider_id, default = services.catalog.default
-    services.metrics.offer(
-        (provider.id, f"{provider.id}/{model.name}", (provider.id, model.name) == (provider_id, default))
-        for provider, model in offered
-        if model.kind == "llm"
-    )
-    body, content_type = services.metrics.expose(request.headers.get("accept", ""))
+    # A provider that is down or silent shows in readiness. The other metrics are right all the same, and its models are
+    # shown as they were last seen.
+    with move_on_after(LISTING_PATIENCE), suppress(BackendError):
+        provider_id, default = services.catalog.default
+        services.metrics.offer(
+            (provider.id, f"{provider.id}/{model.name}", (provider.id, model.name) == (provider_id, default))
+            for provider, model in await services.catalog.models()
+            if model.kind == "llm"
+        )
+    body, content_type = await to_thread.run_sync(services.metrics.expose, request.headers.get("accept", ""))
     return Response(body, media_type=content_type)

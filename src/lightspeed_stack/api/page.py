@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse
 
+from lightspeed_stack.api.declared import DENIED
 from lightspeed_stack.api.deps import allowed
 from lightspeed_stack.domain.identity import Action, Principal
 
@@ -83,7 +83,12 @@ def assets() -> Mapping[str, Asset]:
     operation_id="root_endpoint_handler__get",
     tags=["root"],
     summary="The page to ask and read answers",
-    response_class=HTMLResponse,
+    response_class=Response,
+    responses={
+        200: {"content": {"text/html": {"schema": {"type": "string"}}}},
+        304: {"description": "The client has it already"},
+        **DENIED,
+    },
 )
 def page(request: Request, _caller: Annotated[Principal, Depends(allowed(Action.INFO))]) -> Response:
     """The page: ask a question, read the answer as it is written, and see the sources it rests on."""

@@ -4,12 +4,14 @@ Shapes: rest-api.md 0.3. Every error is JSON; ``cause`` carries nothing internal
 """
 
 import logging
+from math import isfinite
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from starlette.routing import Route
 
 from lightspeed_stack import errors
 from lightspeed_stack.api.wire import dumps
@@ -43,6 +45,15 @@ PLAIN = (errors.CredentialsMalformed, errors.NotAuthenticated, errors.NotAllowed
 MAX_ECHO = 200
 """Characters of a refused value that are shown to the one who sent it."""
 
+MAX_ITEMS = 20
+"""Items of a refused list or object that are shown."""
+
+MAX_DEPTH = 8
+"""Levels of a refused list or object that are shown."""
+
+MAX_PROBLEMS = 100
+"""Problems of one request that are told."""
+
 
 def status_of(error: errors.AssistantError) -> int:
     return next(STATUS[class_] for class_ in type(error).__mro__ if class_ in STATUS)
@@ -70,21 +81,38 @@ async def on_assistant_error(_: Request, error: Exception) -> Response:
 async def on_invalid_request(_: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    problems = [{**problem, "input": _short(problem.get("input"))} for problem in error.errors()]
+    problems = [
+        {**problem, "loc": [shown(step) for step in problem["loc"]], "input": shown(problem.get("input"))}
+        for problem in error.errors()[:MAX_PROBLEMS]
+    ]
     return json_response(422, jsonable_encoder({"detail": problems}))
 
 
-def _short(value: Any) -> Any:
-    """Enough of a refused value to recognise it."""
+async def on_wrong_method(request: Request, _: Exception) -> Response:
+    """As the framework answers, with the methods of all routes of the path: it would name those of the first alone."""
+    routes = (route for route in request.app.router.routes if isinstance(route, Route))
+    allowed = {
+        method for route in routes if route.path_regex.match(request.scope["path"]) for method in route.methods or ()
+    }
+    return json_response(405, {"detail": "Method Not Allowed"}, {"Allow": ", ".join(sorted(allowed))})
+
+
+def shown(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Enough of a refused value to recognise it, as JSON that every client reads."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         return value if len(value) <= MAX_ECHO else value[:MAX_ECHO] + "…"
+    if isinstance(value, dict | list) and not depth:
+        return "…"
     if isinstance(value, dict):
-        return {_short(str(key)): _short(item) for key, item in list(value.items())[:20]}
+        return {shown(str(key)): shown(item, depth - 1) for key, item in list(value.items())[:MAX_ITEMS]}
     if isinstance(value, list):
-        return [_short(item) for item in value[:20]]
-    return value
+        return [shown(item, depth - 1) for item in value[:MAX_ITEMS]]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.AssistantError, on_assistant_error)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
+    app.add_exception_handler(405, on_wrong_method)

@@ -1,30 +1,33 @@
 """``/v1/query`` and ``/v1/streaming_query``."""
 
-import uuid
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, WithJsonSchema, field_validator, model_validator
 
-from lightspeed_stack.api.declared import DENIED, FAILED, ForbiddenResponse, UnauthorizedResponse
+from lightspeed_stack.api.conversations import EXAMPLE_ID, ID_PATTERN, LINKS_OF_AN_ANSWER, QUERY
+from lightspeed_stack.api.declared import ASKS_A_MODEL
 from lightspeed_stack.api.deps import Caller, services_of
 from lightspeed_stack.api.problems import json_response
 from lightspeed_stack.api.short_way import ShortWayRoute
 from lightspeed_stack.api.streams import EventStream, UntilDisconnected
+from lightspeed_stack.api.values import Strict, Text
 from lightspeed_stack.api.wire import (
     PlainText,
     RagChunk,
     ReferencedDocument,
     SseV1,
-    arguments_of,
     rag_chunk,
     referenced_document,
+    tool_call,
+    tool_result,
 )
 from lightspeed_stack.assistant.agent import Emit
+from lightspeed_stack.assistant.context import ATTACHMENT_TYPES, CONTENT_TYPES
 from lightspeed_stack.assistant.pipeline import collect
 from lightspeed_stack.domain.chat import Attachment as DomainAttachment
-from lightspeed_stack.domain.chat import Question, ToolResult, Turn
+from lightspeed_stack.domain.chat import Question, Turn
 from lightspeed_stack.domain.events import TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from lightspeed_stack.domain.identity import Action, Principal
 from lightspeed_stack.domain.ids import parse_conversation_id
@@ -38,38 +41,35 @@ from lightspeed_stack.services import Services
 
 router = APIRouter(route_class=ShortWayRoute)
 
-
-def _unicode(text: str) -> str:
-    """JSON can spell half of a character; no model, store or client could take it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("the text is not Unicode: it has a lone surrogate") from None
-    return text
+MEDIA_TYPES = ("application/json", "text/plain")
 
 
-type Text = Annotated[str, AfterValidator(_unicode)]
-
-
-class Attachment(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    attachment_type: Text
-    content_type: Text
-    content: Text
+class Attachment(Strict):
+    # Other kinds are refused after everything else, in the contract's words, so they are only declared here.
+    attachment_type: Text = Field(json_schema_extra={"enum": list(ATTACHMENT_TYPES)}, examples=["log"])
+    content_type: Text = Field(json_schema_extra={"enum": list(CONTENT_TYPES)}, examples=["text/plain"])
+    content: Text = Field(examples=["disk full"])
 
 
 class QueryRequest(BaseModel):
-    """A question. Unknown fields are ignored: consoles send extras such as ``mode`` (decisions.md 16)."""
+    """A question. Unknown fields are ignored: consoles send extras such as ``mode``."""
 
-    query: Text = Field(description="The question", examples=["How do I add my own documents?"])
-    conversation_id: str | None = Field(None, description="Continue this conversation; a UUID")
+    query: Text = Field(
+        description="The question",
+        examples=["How do I add my own documents?"],
+        json_schema_extra={"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"},
+    )
+    conversation_id: Annotated[Text, WithJsonSchema({"type": "string", "pattern": f"^$|{ID_PATTERN}"})] | None = Field(
+        None, description="Continue this conversation; a UUID", examples=[None]
+    )
     provider: Text | None = Field(None, description="Together with ``model``: who answers")
     model: Text | None = Field(None, description="Together with ``provider``: which model answers")
     system_prompt: Text | None = None
-    attachments: list[Attachment] | None = None
+    attachments: list[Attachment] | None = Field(None, fail_fast=True)
     no_tools: bool | None = Field(default=False, description="Answer without documentation and tools")
-    media_type: str | None = Field(None, description="`application/json` or `text/plain`; only streams differ by it")
+    media_type: Annotated[str, WithJsonSchema({"type": "string", "enum": ["", *MEDIA_TYPES]})] | None = Field(
+        None, description="Only streams differ by it", examples=["application/json"]
+    )
 
     @field_validator("query")
     @classmethod
@@ -91,7 +91,7 @@ class QueryRequest(BaseModel):
             raise ValueError("Model must be specified if provider is specified")
         if self.model and not self.provider:
             raise ValueError("Provider must be specified if model is specified")
-        if self.media_type and self.media_type not in {"application/json", "text/plain"}:
+        if self.media_type and self.media_type not in MEDIA_TYPES:
             raise ValueError("media_type must be either 'application/json' or 'text/plain'")
         return self
 
@@ -111,13 +111,20 @@ class QueryRequest(BaseModel):
 
 
 class ToolCall(BaseModel):
+    """``name`` and ``args`` are ``tool_name`` and ``arguments`` in the words of later releases of this API."""
+
     tool_name: str
     arguments: dict[str, Any]
     result: dict[str, Any] | None = None
+    id: str = ""
+    name: str = ""
+    args: dict[str, Any] = {}
+    type: str = "tool_call"
+    server_name: str | None = None
 
 
 class QueryResponse(BaseModel):
-    conversation_id: str | None = Field(None, examples=[str(uuid.UUID(int=7, version=4))])
+    conversation_id: str | None = Field(None, examples=[EXAMPLE_ID])
     response: str
     rag_chunks: list[RagChunk] = []
     tool_calls: list[ToolCall] | None = None
@@ -131,10 +138,10 @@ class QueryResponse(BaseModel):
 
 @router.post(
     "/v1/query",
-    operation_id="query_endpoint_handler_v1_query_post",
+    operation_id=QUERY,
     tags=["query"],
     response_model=QueryResponse,
-    responses={400: {"model": UnauthorizedResponse}, **DENIED, **FAILED},
+    responses={**ASKS_A_MODEL, 200: {"links": LINKS_OF_AN_ANSWER}},
 )
 async def query(request: Request, body: QueryRequest, who: Caller) -> Response:
     """Answer a question in one piece."""
@@ -168,10 +175,7 @@ async def query(request: Request, body: QueryRequest, who: Caller) -> Response:
                 "text/plain": {"schema": {"type": "string"}},
             },
         },
-        400: {"model": UnauthorizedResponse},
-        401: {"model": UnauthorizedResponse},
-        403: {"model": ForbiddenResponse},
-        **FAILED,
+        **ASKS_A_MODEL,
     },
 )
 async def streaming_query(request: Request, body: QueryRequest, who: Caller) -> Response:
@@ -217,23 +221,11 @@ def _response(turn: Turn, ended: TurnEnded) -> dict[str, Any]:
         "conversation_id": turn.conversation.id,
         "response": ended.text,
         "rag_chunks": [rag_chunk(passage) for passage in ended.passages],
-        "tool_calls": [_tool_call(result) for result in ended.tool_results],
-        "tool_results": [_tool_result(result) for result in ended.tool_results],
+        "tool_calls": [tool_call(result) for result in ended.tool_results],
+        "tool_results": [tool_result(result) for result in ended.tool_results],
         "referenced_documents": [referenced_document(citation) for citation in ended.citations],
         "truncated": ended.truncated,
         "input_tokens": ended.usage.input_tokens,
         "output_tokens": ended.usage.output_tokens,
         "available_quotas": {},
     }
-
-
-def _tool_call(result: ToolResult) -> dict[str, Any]:
-    call, arguments = result.call, arguments_of(result.call)
-    old = {"tool_name": call.name, "arguments": arguments}
-    new = {"id": call.id, "name": call.name, "args": arguments, "type": "tool_call", "server_name": call.server_name}
-    return {**old, "result": {"response": result.content} if result.content else None, **new}
-
-
-def _tool_result(result: ToolResult) -> dict[str, Any]:
-    status = "failure" if result.failed else "success"
-    return {"id": result.call.id, "status": status, "content": result.content, "type": "tool_result"}

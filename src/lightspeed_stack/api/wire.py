@@ -5,6 +5,8 @@ separators and is ASCII-escaped: clients compare bytes.
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
 from pydantic import BaseModel
@@ -30,11 +32,12 @@ MAX_LINE = 64 * 1024
 CUT = " […cut]"
 
 _escape = json.encoder.encode_basestring_ascii
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def dumps(content: Any) -> bytes:
     """Compact JSON, ASCII-escaped, so that any text a client sent can be sent back."""
-    return json.dumps(content, separators=(",", ":")).encode("ascii")
+    return _compact(content).encode("ascii")
 
 
 class RagChunk(BaseModel):
@@ -77,6 +80,19 @@ def arguments_of(call: ToolCall) -> dict[str, Any]:
     except ValueError:
         parsed = call.arguments
     return parsed if isinstance(parsed, dict) else {"query": str(parsed)}
+
+
+def tool_call(result: ToolResult) -> dict[str, Any]:
+    """A call as query and history show it: in the shape of the reference, and in that of later releases beside it."""
+    call, arguments = result.call, arguments_of(result.call)
+    old = {"tool_name": call.name, "arguments": arguments}
+    new = {"id": call.id, "name": call.name, "args": arguments, "type": "tool_call", "server_name": call.server_name}
+    return {**old, "result": {"response": result.content} if result.content else None, **new}
+
+
+def tool_result(result: ToolResult) -> dict[str, Any]:
+    status = "failure" if result.failed else "success"
+    return {"id": result.call.id, "status": status, "content": result.content, "type": "tool_result"}
 
 
 class Encoder(Protocol):
@@ -128,15 +144,38 @@ def _returned(result: ToolResult) -> dict[str, Any]:
     }
 
 
-def _fitting(event: str, number: int, token: dict[str, Any], text_key: str) -> bytes:
-    """One line of at most MAX_LINE bytes; text that is too long is cut, with a marker."""
-    whole = line(event, {"id": number, "token": token})
-    text = token[text_key]
-    while len(whole) > MAX_LINE and isinstance(text, str) and text:
-        # An escaped character takes up to twelve bytes; halving ends soon.
-        text = text[: min(len(text) // 2, MAX_LINE)]
-        whole = line(event, {"id": number, "token": {**token, text_key: text + CUT}})
+def _fitting(event: str, number: int, shape: Callable[[int | None], dict[str, Any]]) -> bytes:
+    """One line of at most MAX_LINE bytes; ``shape`` gives the token with texts of at most so many characters."""
+    whole = line(event, {"id": number, "token": shape(None)})
+    limit = MAX_LINE // 2
+    while len(whole) > MAX_LINE:
+        limit //= 2  # an escaped character takes up to twelve bytes, so that this ends soon
+        whole = line(event, {"id": number, "token": shape(limit)})
     return whole
+
+
+def _cut(text: str, limit: int | None) -> str:
+    return text if limit is None or len(text) <= limit else text[:limit] + CUT
+
+
+def _called_fitting(call: ToolCall, number: int) -> bytes:
+    def shape(limit: int | None) -> dict[str, Any]:
+        arguments = json.dumps(arguments_of(call)) if limit is not None else ""
+        shown = _called(replace(call, id=_cut(call.id, limit), name=_cut(call.name, limit)))
+        if limit is not None and len(arguments) > limit:
+            # An object of the shape that arguments have which are none (``arguments_of``).
+            shown["arguments"] = shown["args"] = {"query": _cut(arguments, limit)}
+        return shown
+
+    return _fitting("tool_call", number, shape)
+
+
+def _returned_fitting(result: ToolResult, number: int) -> bytes:
+    def shape(limit: int | None) -> dict[str, Any]:
+        call = replace(result.call, id=_cut(result.call.id, limit), name=_cut(result.call.name, limit))
+        return _returned(replace(result, call=call, content=_cut(result.content, limit)))
+
+    return _fitting("tool_result", number, shape)
 
 
 class SseV1:
@@ -155,9 +194,9 @@ class SseV1:
             case TurnStarted():
                 return _started(event)
             case ToolCalled(call):
-                return line("tool_call", {"id": self.next_id(), "token": _called(call)})
+                return _called_fitting(call, self.next_id())
             case ToolReturned(result):
-                return _fitting("tool_result", self.next_id(), _returned(result), "response")
+                return _returned_fitting(result, self.next_id())
             case TurnEnded(text):
                 return line("turn_complete", {"token": text}) + _end(event)
             case TurnFailed() | Cited() | Compacted():

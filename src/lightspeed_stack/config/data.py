@@ -77,6 +77,10 @@ def _storage_breaches(*, enabled: bool, path: str | None, key: str, what: str, p
         yield Breach(f"{description} is not writable", "let the service's user write to the directory", key)
 
 
+MIN_STORAGE_SIZE = 1024 * 1024
+"""Bytes; who writes a smaller number has a larger unit in mind, and would lose what is stored."""
+
+
 class UserDataSection(Section):
     """What users leave behind, as files."""
 
@@ -91,6 +95,23 @@ class UserDataSection(Section):
         default=None,
         description="Directory for transcripts, made when needed.",
         examples=["/var/lib/lightspeed-stack/transcripts"],
+    )
+    transcripts_without_text: bool = Field(
+        default=False,
+        description="Whether transcripts leave out what was said: questions, answers, passages, attachments, arguments "
+        "and results of tools. Models, times, ids, names of tools and sources stay.",
+    )
+    retention_days: PosInt | None = Field(
+        default=None,
+        description="Days after which a file in one of the two directories is deleted; null keeps it.",
+        examples=[90],
+    )
+    max_storage_size: int | None = Field(
+        default=None,
+        ge=MIN_STORAGE_SIZE,
+        description="Bytes, at least 1048576, that the files in each of the two directories may have together; with "
+        "more, the oldest are deleted until a sixteenth of it is free. Null sets no limit.",
+        examples=[1073741824],
     )
 
     @model_validator(mode="after")
@@ -117,9 +138,11 @@ class UserDataSection(Section):
 
 
 class MemoryCacheSection(Section):
-    """A cache that lives as long as the process."""
+    """A cache that lives as long as the service, in memory that all its workers share."""
 
-    max_entries: PosInt = Field(description="Most conversations to keep; the oldest go first.", examples=[1000])
+    max_entries: PosInt = Field(
+        description="Most turns to keep, those of all users together; the oldest go first.", examples=[1000]
+    )
 
 
 _CACHE_NAMES = {"memory": "Memory", "sqlite": "SQLite", "postgres": "PostgreSQL"}

@@ -4,12 +4,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
 
+from lightspeed_stack.assistant.live import ActiveTurns
 from lightspeed_stack.assistant.pipeline import Assistant, Limits
 from lightspeed_stack.assistant.prompts import Instructions
+from lightspeed_stack.assistant.summaries import TopicSummaries
 from lightspeed_stack.auth.access import AccessPolicy
 from lightspeed_stack.auth.base import Authenticator
 from lightspeed_stack.backends.catalog import ModelCatalog, Provider
@@ -17,11 +18,21 @@ from lightspeed_stack.config.tree import Config
 from lightspeed_stack.errors import AssistantError, ConfigurationError
 from lightspeed_stack.retrieval.base import Retriever
 from lightspeed_stack.services.adapters import required
-from lightspeed_stack.services.health import HealthCheck
+from lightspeed_stack.services.health import HealthCheck, Probed
+from lightspeed_stack.services.storage import storage
 from lightspeed_stack.services.unsupported import without_effect
-from lightspeed_stack.storage.base import ConversationStore
-from lightspeed_stack.storage.opening import ClosableStore, OpeningStore
+from lightspeed_stack.services.user_data import open_user_data
+from lightspeed_stack.shields.base import Shield
+from lightspeed_stack.storage.base import (
+    ConversationCache,
+    ConversationStore,
+    FeedbackSink,
+    FeedbackSwitch,
+)
+from lightspeed_stack.storage.empty_cache import EmptyCache
+from lightspeed_stack.storage.opening import Opening, OpeningCache, OpeningConversations, OpeningFeedbackSwitch
 from lightspeed_stack.telemetry.metrics import Metrics
+from lightspeed_stack.tools.base import ListedToolset, NoTools
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +49,12 @@ class Services:
 
     config: Config
     assistant: Assistant
+    conversations: ConversationStore
+    cache: ConversationCache | None
+    feedback_switch: FeedbackSwitch
+    feedback: FeedbackSink | None
+    toolset: ListedToolset
+    shields: tuple[Shield, ...]
     catalog: ModelCatalog
     authenticator: Authenticator
     policy: AccessPolicy
@@ -55,43 +72,65 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
         log.warning("%s", sentence)
     async with AsyncExitStack() as stack:
         authenticator = _authenticator(config)
-        store = _conversations(config)
-        stack.push_async_callback(store.aclose)
+        opening = stack.enter_context(storage(config))
+        stack.push_async_callback(opening.aclose)
+        store = OpeningConversations(opening)
         catalog = await stack.enter_async_context(await _catalog(config, stack))
         retriever = _retriever(config)
+        active = ActiveTurns()
+        user_data = await stack.enter_async_context(open_user_data(config.user_data_collection, metrics.degraded))
         assistant = Assistant(
             catalog=catalog,
             conversations=store,
             retriever=retriever,
+            transcripts=user_data.transcripts,
+            topics=await _topics(config, stack, catalog, store, active, metrics),
             instructions=_instructions(config),
-            limits=Limits(
-                max_question_length=config.inference.max_question_length, max_passages=config.rag.max_passages
-            ),
+            limits=_limits(config),
+            active=active,
             failures=metrics.degraded,
         )
-        stack.push_async_callback(assistant.active.drained, DRAIN_TIMEOUT)
+        stack.push_async_callback(active.drained, DRAIN_TIMEOUT)
         rules = config.authorization.access_rules if config.authorization else ()
-        parts: dict[str, ConversationStore | Retriever] = {"database": store}
-        if retriever is not None:
-            parts["knowledge"] = retriever
         tasks = await stack.enter_async_context(anyio.create_task_group())
-        tasks.start_soon(_warm_up, store, retriever)
+        tasks.start_soon(_warm_up, opening, retriever)
         stack.callback(tasks.cancel_scope.cancel)
         yield Services(
             config=config,
             assistant=assistant,
+            conversations=store,
+            cache=_cache(config, opening),
+            feedback_switch=OpeningFeedbackSwitch(opening, configured=config.user_data_collection.feedback_enabled),
+            feedback=user_data.feedback,
+            toolset=NoTools(),
+            shields=(),
             catalog=catalog,
             authenticator=authenticator,
             policy=AccessPolicy.build(config.authentication.module, [(rule.role, rule.actions) for rule in rules]),
             metrics=metrics,
-            health=HealthCheck(catalog, parts),
+            health=_health(
+                catalog,
+                database=store,
+                knowledge=retriever,
+                transcripts=user_data.transcripts,
+                feedback=user_data.feedback if config.user_data_collection.feedback_enabled else None,
+            ),
         )
 
 
-async def _warm_up(store: OpeningStore, retriever: Retriever | None) -> None:
+def _health(catalog: ModelCatalog, **own: Probed | None) -> HealthCheck:
+    """All providers by their id, then the parts of the service that there are, by their name."""
+    parts: dict[str, Probed] = {provider.id: provider.backend for provider in catalog.providers}
+    for name, part in own.items():
+        if part is not None:  # a provider may have such an id, and neither must hide the other
+            parts[f"service-{name}" if name in parts else name] = part
+    return HealthCheck(parts)
+
+
+async def _warm_up(opening: Opening, retriever: Retriever | None) -> None:
     await anyio.sleep(WARM_UP_DELAY)
     try:
-        await store.warm()
+        await opening.warm()
         if retriever is not None:
             await retriever.warm()
     except AssistantError as error:  # readiness says so as well, and the next question tries again
@@ -125,25 +164,14 @@ async def _catalog(config: Config, stack: AsyncExitStack) -> ModelCatalog:
     )
 
 
-def _conversations(config: Config) -> OpeningStore:
-    section = config.database.sqlite
-    if section is None:
-        raise ConfigurationError(
-            "database.postgres: PostgreSQL is not supported by this release yet\n"
-            "    fix: write  database: {sqlite: {db_path: /path/to/lightspeed-stack.db}}"
-        )
-    path = Path(section.db_path)
-    from lightspeed_stack.storage.precheck import check_sqlite
-
-    check_sqlite(path)
-
-    def open_store() -> ClosableStore:
-        from lightspeed_stack.storage.conversations import SqlConversations
-        from lightspeed_stack.storage.database import Database
-
-        return SqlConversations(Database.open_sqlite(path))
-
-    return OpeningStore(open_store)
+def _cache(config: Config, opening: Opening) -> ConversationCache | None:
+    match config.conversation_cache.type:
+        case None:
+            return None
+        case "noop":
+            return EmptyCache()
+        case _:
+            return OpeningCache(opening)
 
 
 def _retriever(config: Config) -> Retriever | None:
@@ -152,6 +180,37 @@ def _retriever(config: Config) -> Retriever | None:
     from lightspeed_stack.services.knowledge import open_retriever
 
     return open_retriever(config.rag)
+
+
+async def _topics(
+    config: Config,
+    stack: AsyncExitStack,
+    catalog: ModelCatalog,
+    store: ConversationStore,
+    active: ActiveTurns,
+    metrics: Metrics,
+) -> TopicSummaries | None:
+    if not config.inference.topic_summaries:
+        return None
+    profile = config.customization.custom_profile if config.customization else None
+    topics = TopicSummaries(
+        catalog.backend,
+        store.propose_topic,
+        active,
+        failures=metrics.degraded,
+        prompt=profile.prompts.get("topic_summary") if profile else None,
+    )
+    return await stack.enter_async_context(topics)
+
+
+def _limits(config: Config) -> Limits:
+    section = config.inference
+    return Limits(
+        max_question_length=section.max_question_length,
+        max_attachments=section.max_attachments,
+        max_attachments_length=section.max_attachments_length,
+        max_passages=config.rag.max_passages,
+    )
 
 
 def _instructions(config: Config) -> Instructions:

@@ -5,12 +5,8 @@ from lightspeed_stack.config.tree import Config
 
 def without_effect(config: Config) -> list[str]:
     """One sentence for each key that is set and has no effect."""
-    user_data = config.user_data_collection
     asked = {
         "llama_stack": config.llama_stack is not None,
-        "user_data_collection.feedback_enabled": user_data.feedback_enabled,
-        "user_data_collection.transcripts_enabled": user_data.transcripts_enabled,
         "mcp_servers": bool(config.mcp_servers),
-        "conversation_cache": config.conversation_cache.type is not None,
     }
     return [f"{key} has no effect in this release" for key, is_set in asked.items() if is_set]

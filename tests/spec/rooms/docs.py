@@ -20,6 +20,17 @@ REQUIREMENTS: dict[str, Requirement] = {
     "docs:examples:answer": Requirement(
         "An example with model servers answers by its default model, with its key.", "style.md 12"
     ),
+    "docs:examples:postgres": Requirement(
+        "The example with PostgreSQL answers with two workers, and keeps conversations, feedback and transcripts.",
+        "issue 3; style.md 12",
+    ),
+    "docs:reference:operations": Requirement(
+        "The page of the REST API has every operation, with its action and its statuses.", "issue 3; style.md 12"
+    ),
+    "docs:reference:errors": Requirement(
+        "The page of errors has every error that a caller can get, with its status.", "issue 3; style.md 12"
+    ),
+    "docs:reference:metrics": Requirement("The page of metrics has every metric, with its type.", "style.md 12"),
     "docs:links:resolve": Requirement(
         "Every relative link leads to a file, and its anchor to a heading in it.", "style.md 12"
     ),

@@ -1,0 +1,1 @@
+"""What may pass, from a caller to a model and back."""
