@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 from time import perf_counter
 
@@ -20,6 +21,15 @@ from tests.telemetry.scraping import read, scrape
 MODEL = {"provider": "fake", "model": "fake-llm"}
 QUESTION = {"query": "?"}
 QUESTIONS = ("/v1/query", "/v1/streaming_query")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def stand(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stand]:
+    """Where conversations are kept must not show in a metric."""
+    database = request.getfixturevalue("postgres_database").yaml() if request.param == "postgres" else None
+    async with openai_server() as model:
+        async with running(configuration(model.url, tmp_path, database=database), tmp_path) as service:
+            yield Stand(service.http, model, tmp_path)
 
 
 async def ask(stand: Stand, path: str = "/v1/query") -> int:

@@ -26,19 +26,27 @@ class RunningService:
 
 
 def configuration(
-    provider_url: str, folder: Path, *, more: str = "", inference: str = "", service: str = "{}", topics: bool = False
+    provider_url: str,
+    folder: Path,
+    *,
+    more: str = "",
+    inference: str = "",
+    service: str = "{}",
+    topics: bool = False,
+    database: str | None = None,
 ) -> str:
     """A configuration with one scripted provider, as YAML; ``inference`` and ``more`` go where they belong.
 
-    ``topics``: the provider is asked for them as well, once for each new conversation.
+    ``topics``: the provider is asked for them as well, once for each new conversation. ``database`` is the content of
+    the section of that name, indented by two; a SQLite file in ``folder`` where it is None.
     """
+    kept = database or f"sqlite:\n    db_path: {folder}/conversations.db"
     return f"""
 name: test
 service: {service}
 user_data_collection: {{}}
 database:
-  sqlite:
-    db_path: {folder}/conversations.db
+  {kept}
 inference:
   default_provider: fake
   default_model: fake-llm
