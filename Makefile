@@ -46,8 +46,9 @@ test-all: .venv/.ready-dev ## every test
 	@LIGHTSPEED_EMBEDDED_MODEL=small $(BIN)/lightspeed-stack model fetch
 	@$(BIN)/python -m pytest $(ARGS)
 
-bench: .venv/.ready-dev ## measure the service against a bare relay (ARGS="--quick")
+bench: .venv/.ready-dev ## measure the service against a bare relay, and lists among a million (ARGS="--quick": the former)
 	@$(BIN)/python -m bench.run $(ARGS)
+	@[ -n "$(ARGS)" ] || $(BIN)/python -m bench.lists
 
 verify: .venv/.ready-dev ## lint, format and types
 	$(BIN)/ruff check $(CODE)
