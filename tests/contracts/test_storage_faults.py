@@ -32,8 +32,8 @@ from tests.contracts.stores import (
     server,
     until_nobody_is_there,
 )
-from tests.servers.cutting_proxy import cutting_proxy
 from tests.servers.postgres import Postgres, PostgresDatabase, postgres_server
+from tests.servers.postgres_relay import Break, relay
 from tests.spec.registry import requirement
 
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -132,30 +132,30 @@ async def test_connections_lost_under_load_lose_and_double_nothing(postgres_data
 
 @requirement("store:connection-lost", "store:idempotent")
 async def test_a_commit_that_nobody_heard_of_is_not_made_twice(postgres_database: PostgresDatabase) -> None:
-    with cutting_proxy(postgres_database) as proxy:
-        through = proxy.database
+    with relay(postgres_database) as between:
+        through = between.database
         place = PostgresServer(
             through.host, through.port, through.name, through.user, through.password, None, "disable", "disable"
         )
         with open_stores(place, CachePlace(place)) as stores:
             await begun(stores, "bob")  # the writer has its connection
             talk = conversation("alice")
-            proxy.cut_next_commit()
+            between.breaks = [Break.AFTER]
             await stores.conversations.append(talk, exchange("alice", "first?"), create=True)
-            proxy.cut_next_commit()
+            between.breaks = [Break.AFTER]
             await stores.conversations.append(talk, exchange("alice", "second?", second=10))
-            assert proxy.cuts == 2
+            assert between.breaks == [], "it was broken off"
             read = await stores.conversations.read(talk.id, owner="alice")
             assert ([turn.question for turn in read.history], read.message_count) == (["first?", "second?"], 2)
             assert stores.ask_cache("SELECT query FROM cache WHERE user_id = 'alice' ORDER BY created_at") == [
                 ("first?",),
                 ("second?",),
             ]
-            proxy.cut_next_commit()
+            between.breaks = [Break.AFTER]
             await stores.cache.rename("alice", talk.id, "Renamed")
-            proxy.cut_next_commit()
+            between.breaks = [Break.AFTER]
             await stores.conversations.delete(talk.id, owner="alice")
-            assert proxy.cuts == 4
+            assert between.breaks == []
             assert await listed(stores, "alice") == await listed_in_cache(stores, "alice") == []
 
 

@@ -16,6 +16,8 @@ from tests.servers.openai_server import OpenAIServer, Script
 
 STREAM, QUERY = "/v1/streaming_query", "/v1/query"
 
+SOME_ID = "5e3d0c5e-6f0b-4a53-9d0f-7b1d2f4c8a10"
+
 
 def answer_to(question: str) -> str:
     return f"You have asked this: {question}"
@@ -157,6 +159,25 @@ async def rename(http: aiohttp.ClientSession, conversation_id: str, topic: str) 
 
 async def delete(http: aiohttp.ClientSession, conversation_id: str, version: int = 1) -> None:
     assert (await json_of(http, f"/v{version}/conversations/{conversation_id}", method="DELETE"))["success"]
+
+
+async def feedback_is_taken(http: aiohttp.ClientSession) -> bool:
+    return bool((await json_of(http, "/v1/feedback/status"))["status"]["enabled"])
+
+
+async def take_feedback(http: aiohttp.ClientSession, *, on: bool) -> bool:
+    """Turn the switch; where it was before."""
+    status = (await json_of(http, "/v1/feedback/status", method="PUT", body={"status": on}))["status"]
+    assert status["updated_status"] is on
+    return bool(status["previous_status"])
+
+
+async def give_feedback(
+    http: aiohttp.ClientSession, text: str, about: str = "", conversation_id: str = SOME_ID, *, status: int = 200
+) -> Json:
+    """Say something about the answer to the question ``about``."""
+    body = {"conversation_id": conversation_id, "user_question": about, "llm_response": answer_to(about)}
+    return await json_of(http, "/v1/feedback", method="POST", body={**body, "user_feedback": text}, status=status)
 
 
 async def is_gone(http: aiohttp.ClientSession, conversation_id: str) -> None:

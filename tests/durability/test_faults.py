@@ -13,8 +13,20 @@ import aiohttp
 import pytest
 
 from tests.durability.health import degraded, ill, until_ill, until_well
-from tests.durability.places import Json, Places, complete
-from tests.durability.talking import QUERY, STREAM, asked, delete, history, is_gone, json_of, listed, pairs, play
+from tests.durability.places import Places, complete
+from tests.durability.talking import (
+    QUERY,
+    STREAM,
+    asked,
+    delete,
+    give_feedback,
+    history,
+    is_gone,
+    json_of,
+    listed,
+    pairs,
+    play,
+)
 from tests.servers.openai_server import openai_server
 from tests.servers.processes import service_process
 from tests.servers.service import RunningService, running
@@ -27,11 +39,6 @@ type Fault = Callable[[Path], AbstractContextManager[None]]
 async def service(places: Places, folder: Path) -> AsyncIterator[RunningService]:
     async with openai_server(play) as model, running(places.configuration(model.url, topics=False), folder) as it:
         yield it
-
-
-async def give_feedback(http: aiohttp.ClientSession, text: str, *, status: int = 200) -> Json:
-    body = {"conversation_id": "5e3d0c5e-6f0b-4a53-9d0f-7b1d2f4c8a10", "user_question": "?", "llm_response": "!"}
-    return await json_of(http, "/v1/feedback", method="POST", body={**body, "user_feedback": text}, status=status)
 
 
 def said(places: Places) -> list[str]:

@@ -8,8 +8,9 @@ note at a failure tell, so that it lies inside of requests, and mostly in writes
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -19,10 +20,11 @@ import pytest
 from tests.durability.load import Fuse, Ledger, drive
 from tests.durability.places import Places
 from tests.durability.survival import Survivors, assert_calm
-from tests.durability.talking import json_of, play
+from tests.durability.talking import asked, feedback_is_taken, listed, play, take_feedback
 from tests.servers.openai_server import OpenAIServer, openai_server
 from tests.servers.postgres import Postgres
 from tests.servers.processes import READY, ServiceProcess, service_process
+from tests.servers.service import running
 from tests.spec.registry import requirement
 
 QUICK, LONG = 3, 10
@@ -102,10 +104,10 @@ class Rounds:
         """Conversations in which somebody waited for an answer."""
         return {it for it in self._ledger.in_flight.values() if it}
 
-    async def check(self, service: ServiceProcess) -> None:
-        """See that all is there, and that what was under way is not stuck."""
+    async def check(self, service: ServiceProcess, *, new: bool = True) -> None:
+        """See that all is there, and that what was under way is not stuck; ``new``: the service has just started."""
         ledger = self._ledger
-        unknown = await self.survivors.check(service.http, ledger, self._touched - ledger.deleted)
+        unknown = await self.survivors.check(service.http, ledger, self._touched - ledger.deleted, new=new)
         for conversation_id in sorted(self._under_way() | unknown):
             await self.survivors.continue_and_delete(service.http, conversation_id)
             ledger.kept.pop(conversation_id, None)
@@ -134,6 +136,19 @@ async def test_what_was_promised_survives_a_kill_at_any_moment(
                         if number < rounds:
                             await several.die(service, random)
             request.node.user_properties.extend(asdict(several.survivors.found).items())
+
+
+@requirement("durable:kill:topic")
+async def test_a_topic_that_one_view_missed_comes_with_the_next_turn(tmp_path: Path) -> None:
+    """As after a kill between two databases, which is too short a moment to be met by chance."""
+    kept = Places(tmp_path)
+    async with openai_server(play) as model, running(kept.configuration(model.url, topics=False), tmp_path) as service:
+        conversation_id = await asked(service.http, "first")
+        with closing(sqlite3.connect(kept.database)) as connection, connection:
+            connection.execute("UPDATE user_conversation SET topic_summary = 'Topic'")
+        assert (await listed(service.http, 2))[conversation_id]["topic_summary"] is None
+        await asked(service.http, "second", conversation_id)
+        assert (await listed(service.http, 2))[conversation_id]["topic_summary"] == "Topic"
 
 
 @requirement("durable:kill:worker")
@@ -165,15 +180,10 @@ async def test_a_service_survives_a_kill_of_one_of_its_workers(
                 for number in range(rounds):
                     with several.numbered(number) as random:
                         await several.lose_a_worker(service, random)
-                        await several.check(service)
-                await json_of(service.http, "/v1/feedback/status", method="PUT", body={"status": False})
-                assert not await feedback_is_taken(service)
+                        await several.check(service, new=False)
+                assert await take_feedback(service.http, on=False)
                 service.kill()
                 await service.ended()
             async with service_process(kept.configuration(model.url), tmp_path) as service:
-                assert await feedback_is_taken(service)
+                assert await feedback_is_taken(service.http)
                 await several.check(service)
-
-
-async def feedback_is_taken(service: ServiceProcess) -> bool:
-    return bool((await json_of(service.http, "/v1/feedback/status"))["status"]["enabled"])

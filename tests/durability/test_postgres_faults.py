@@ -13,12 +13,13 @@ import pytest
 from tests.durability.conftest import StoppableServer
 from tests.durability.health import degraded, until_ill, until_well
 from tests.durability.places import Json, Places
-from tests.durability.relay import Break, Relay, relay
 from tests.durability.talking import (
     QUERY,
     STREAM,
     asked,
     delete,
+    feedback_is_taken,
+    give_feedback,
     history,
     is_gone,
     json_of,
@@ -26,9 +27,11 @@ from tests.durability.talking import (
     pairs,
     play,
     rename,
+    take_feedback,
 )
 from tests.servers.openai_server import openai_server
 from tests.servers.postgres import PASSWORD
+from tests.servers.postgres_relay import Break, Relay, relay
 from tests.servers.service import RunningService, running
 from tests.spec.registry import requirement
 
@@ -137,22 +140,17 @@ async def test_the_feedback_switch_outlives_the_database(stoppable: StoppableSer
     """It stays where it was while the database is gone, and afterwards for services that start later."""
     places = Places(tmp_path, stoppable.new_database())
     async with service(places, tmp_path, feedback=False) as first:
-        await json_of(first.http, "/v1/feedback/status", method="PUT", body={"status": True})
+        await take_feedback(first.http, on=True)
         await anyio.to_thread.run_sync(stoppable.stop)
-        assert await is_on(first)
-        body = {"conversation_id": "5e3d0c5e-6f0b-4a53-9d0f-7b1d2f4c8a10", "user_question": "?", "llm_response": "!"}
-        await json_of(first.http, "/v1/feedback", method="POST", body={**body, "sentiment": 1})
+        assert await feedback_is_taken(first.http)
+        await give_feedback(first.http, "during")
         await json_of(first.http, "/v1/feedback/status", method="PUT", body={"status": False}, status=500)
         await anyio.to_thread.run_sync(stoppable.start)
-        assert await is_on(first)
+        assert await feedback_is_taken(first.http)
         async with service(places, tmp_path, feedback=False) as second:
-            assert await is_on(second)
+            assert await feedback_is_taken(second.http)
     async with service(places, tmp_path, feedback=False) as later:
-        assert not await is_on(later)
-
-
-async def is_on(it: RunningService) -> bool:
-    return bool((await json_of(it.http, "/v1/feedback/status"))["status"]["enabled"])
+        assert not await feedback_is_taken(later.http)
 
 
 @pytest.fixture

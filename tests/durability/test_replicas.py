@@ -21,6 +21,8 @@ from tests.durability.talking import (
     ask,
     asked,
     delete,
+    feedback_is_taken,
+    give_feedback,
     history,
     is_gone,
     json_of,
@@ -29,13 +31,14 @@ from tests.durability.talking import (
     play,
     prompts,
     rename,
+    take_feedback,
     topic_of,
     topics_asked,
 )
 from tests.servers.openai_server import OpenAIServer, openai_server
 from tests.servers.postgres import Postgres
 from tests.servers.processes import ServiceProcess, answering, service_process
-from tests.servers.service import RunningService, running
+from tests.servers.service import running
 from tests.spec.registry import requirement
 
 
@@ -272,38 +275,19 @@ async def test_the_feedback_switch_is_one_until_all_have_ended(
         async with openai_server(play) as model:
 
             @asynccontextmanager
-            async def replica() -> AsyncIterator[RunningService]:
+            async def replica() -> AsyncIterator[aiohttp.ClientSession]:
                 async with running(places.configuration(model.url, feedback=False), tmp_path) as service:
-                    yield service
+                    yield service.http
 
             async with replica() as first, replica() as second:
-                await turn(first, on=True, before=False)
-                assert await is_on(second)
-                await give_feedback(second, status=200)
-                await turn(second, on=False, before=True)
-                assert not await is_on(first)
-                await give_feedback(first, status=403)
-                await turn(second, on=True, before=False)
+                assert not await take_feedback(first, on=True)
+                assert await feedback_is_taken(second)
+                await give_feedback(second, "taken")
+                assert await take_feedback(second, on=False)
+                assert not await feedback_is_taken(first)
+                await give_feedback(first, "refused", status=403)
+                assert not await take_feedback(second, on=True)
                 async with replica() as third:
-                    assert await is_on(third)
+                    assert await feedback_is_taken(third)
             async with replica() as later:
-                assert not await is_on(later)
-
-
-async def is_on(service: RunningService) -> bool:
-    return bool((await json_of(service.http, "/v1/feedback/status"))["status"]["enabled"])
-
-
-async def turn(service: RunningService, *, on: bool, before: bool) -> None:
-    told = await json_of(service.http, "/v1/feedback/status", method="PUT", body={"status": on})
-    assert (told["status"]["previous_status"], told["status"]["updated_status"]) == (before, on)
-
-
-async def give_feedback(service: RunningService, *, status: int) -> None:
-    body = {
-        "conversation_id": "5e3d0c5e-6f0b-4a53-9d0f-7b1d2f4c8a10",
-        "user_question": "?",
-        "llm_response": "!",
-        "sentiment": 1,
-    }
-    await json_of(service.http, "/v1/feedback", method="POST", body=body, status=status)
+                assert not await feedback_is_taken(later)

@@ -8,10 +8,10 @@ import pytest
 
 from tests.durability.conftest import StoppableServer
 from tests.durability.places import Places
-from tests.durability.relay import relay
 from tests.durability.talking import asked, history, pairs, play
 from tests.servers.openai_server import openai_server
 from tests.servers.postgres import PASSWORD, PostgresDatabase
+from tests.servers.postgres_relay import relay
 from tests.servers.processes import free_port, service_process
 from tests.spec.registry import requirement
 
