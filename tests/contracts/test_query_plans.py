@@ -71,7 +71,8 @@ async def test_sqlite_finds_rows_by_indexes(in_a_file: tuple[SqlStorage, SqliteF
     def listen(connection: sqlite3.Connection, _record: Any) -> None:
         connection.set_trace_callback(statements.append)
 
-    storage.databases[0].close()  # what is opened from now on is listened to
+    # What is opened from now on is listened to. Not the engine's own way, which forgets the one that stays open.
+    storage.databases[0].engine.pool.dispose()
     event.listen(storage.databases[0].engine, "connect", listen)
     await use_everything(storage)
     asked = [it for it in statements if it.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))]

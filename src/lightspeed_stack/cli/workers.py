@@ -25,8 +25,6 @@ from lightspeed_stack.services.run_directory import hold, run_directory, shared
 
 log = logging.getLogger(__name__)
 
-APPLICATION = f"{__name__}:application"
-
 HEALTH_CHECK = 30
 """Seconds in which a worker has to answer its supervisor; also what it may take to begin, on a machine that is busy."""
 
