@@ -7,8 +7,9 @@ In tests::
 
 From a shell, printing its address: ``python -m tests.servers.openai_server --port 0``.
 
-It answers ``GET /v1/models`` and ``POST /v1/chat/completions``, over keep-alive connections, from bytes rendered once,
-so that a bench measures its client and not this server.
+It answers ``GET /v1/models``, ``GET /v1/models/{id}`` and ``POST /v1/chat/completions``, over keep-alive connections, from
+bytes rendered once, so that a bench measures its client and not this server. ``POST /v1/embeddings`` gives vectors that
+are near where words are the same (``openai_embeddings``).
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import cast
 
 import anyio
 
+from tests.servers.openai_embeddings import embeddings
 from tests.servers.openai_script import (
     CONTEXT_LENGTH_EXCEEDED,
     CREATED,
@@ -119,8 +121,12 @@ class OpenAIServer:
         match request.method, request.path:
             case "GET", "/v1/models":
                 return refusal(self.models_refusal) if self.models_refusal else (Piece(self.model_list()),)
+            case "GET", path if path.removeprefix("/v1/models/") in self.model_ids:
+                return (Piece(whole(200, dumps(self.model_entry(path.removeprefix("/v1/models/"))))),)
             case "POST", "/v1/chat/completions":
                 return self.chat(request.body)
+            case "POST", "/v1/embeddings":
+                return (Piece(whole(200, dumps(embeddings(request.body)))),)
             case _:
                 return refusal(NOT_FOUND)
 
@@ -133,9 +139,16 @@ class OpenAIServer:
         stream = bool(body.get("stream"))
         return render(script, str(body.get("model")), stream=stream, include_usage=include_usage)
 
+    @property
+    def model_ids(self) -> list[str]:
+        return [model if isinstance(model, str) else str(model["id"]) for model in self.models]
+
+    def model_entry(self, id_: str) -> Json:
+        given = next((model for model in self.models if not isinstance(model, str) and model["id"] == id_), None)
+        return given or {"id": id_, "object": "model", "created": CREATED, "owned_by": "tests"}
+
     def model_list(self) -> bytes:
-        plain: Json = {"object": "model", "created": CREATED, "owned_by": "tests"}
-        entries = [{"id": model, **plain} if isinstance(model, str) else model for model in self.models]
+        entries = [self.model_entry(id_) for id_ in self.model_ids]
         return whole(200, dumps({"object": "list", "data": entries}))
 
 
