@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -16,6 +17,7 @@ from lightspeed_stack.errors import (
     BackendFailed,
     BackendRateLimited,
     BackendUnavailable,
+    ConfigurationError,
     ModelNotFound,
     PromptTooLong,
 )
@@ -248,3 +250,13 @@ async def test_a_refused_list_makes_the_provider_ill() -> None:
         assert (await backend.probe()).message == (
             "Unable to get an answer from the model: The model provider refused the configured credentials."
         )
+
+
+@requirement("transport:http:ca")
+async def test_a_file_that_is_no_certificate_is_told_with_its_key(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("not a certificate")
+    with pytest.raises(ConfigurationError) as caught:
+        async with OpenAIBackend("https://model.example/v1", None, Settings(ca_cert_path=file)):
+            pytest.fail("it cannot have been opened")
+    assert caught.value.cause == f"inference.providers: extra.ca_cert_path: {file} is not a PEM file"

@@ -4,6 +4,7 @@ Source: OpenAI API reference, "Create chat completion" and "The chat completion 
 others speak the same with omissions, so every field of a chunk is optional here.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, Literal
@@ -12,7 +13,16 @@ import msgspec
 
 from lightspeed_stack.backends.base import Delta, Finished, Generation, TextDelta, ToolCallDelta, ToolSpec
 from lightspeed_stack.domain.chat import Message, ToolCall, Usage
-from lightspeed_stack.errors import BackendError, BackendFailed, BackendRateLimited, BackendUnavailable, PromptTooLong
+from lightspeed_stack.errors import (
+    BackendError,
+    BackendFailed,
+    BackendRateLimited,
+    BackendUnavailable,
+    ModelNotFound,
+    PromptTooLong,
+)
+
+type Refused = BackendError | PromptTooLong | ModelNotFound
 
 DONE = b"[DONE]"
 
@@ -142,8 +152,8 @@ class ChunkReader:
 
         Raises BackendFailed or another BackendError for garbage and in-band errors, after what came before them.
         """
-        if payloads and payloads[-1] == DONE:
-            self._done = True
+        done = bool(payloads) and payloads[-1] == DONE
+        if done:
             payloads = payloads[:-1]
         try:
             # All in one call; one by one only where that fails, to find out which.
@@ -152,10 +162,11 @@ class ChunkReader:
             chunks = map(_chunk, payloads)
         for chunk in chunks:
             yield from self._take(chunk)
+        self._done = self._done or done
 
     def _take(self, chunk: _Chunk) -> list[Delta]:
         if chunk.error is not None:
-            raise failure(msgspec.json.encode({"error": chunk.error}), status=500)
+            raise _told(chunk.error)
         if chunk.usage is not None:
             self._usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
         if not chunk.choices:
@@ -202,17 +213,49 @@ def joined(deltas: list[Delta]) -> list[Delta]:
     return found
 
 
+def instead_of_answer(payload: bytes, model: str) -> Refused | None:
+    """What the first payload of a stream says against answering at all; None where the answer begins.
+
+    Llama Stack up to 0.2 tells every refusal so, after status 200. Raises BackendFailed for garbage.
+    """
+    error = None if payload == DONE else _chunk(payload).error
+    return None if error is None else _told(error, model)
+
+
+_TELLING = frozenset({401, 403, 413, 429, 502, 503, 504})
+"""Statuses that say more than that there was an error, also where a server gives them to an error in mid-stream."""
+
+_STATUS, _PREFIX = re.compile(r"([45]\d\d)"), re.compile(r"([45]\d\d): ")
+
+
+def _told(error: Any, model: str | None = None) -> Refused:
+    """Our error for one inside a stream: its status is its code, or stands before its message (Llama Stack 0.2)."""
+    problem = _problem(msgspec.json.encode({"error": error}))
+    found = _STATUS.fullmatch(str(problem.code)) or _PREFIX.match(problem.message or "")
+    status = int(found[1]) if found else 500
+    if status == 404 and model:
+        return not_found(model)
+    return _failure(problem, status if status in _TELLING else 500)
+
+
+def not_found(model: str) -> ModelNotFound:
+    return ModelNotFound(f"Model {model} is not known to the provider.")
+
+
 def failure(body: bytes, *, status: int, retry_after: str | None = None) -> BackendError | PromptTooLong:
     """Our error for a provider's, from its status and error body.
 
     The provider's own words stay out: they may quote the prompt, a key or an internal address.
     """
-    problem = _problem(body)
+    return _failure(_problem(body), status, retry_after)
+
+
+def _failure(problem: _Problem, status: int, retry_after: str | None = None) -> BackendError | PromptTooLong:
     told = f"{problem.code or ''} {problem.type or ''} {problem.message or ''}".lower()
     if status == 413 or "context_length" in told or "context length" in told or "exceed_context" in told:
         return PromptTooLong("The question and what goes with it exceed the model's context window. Please shorten it.")
     if status == 429:
-        seconds = int(retry_after) if retry_after and retry_after.isdigit() else None
+        seconds = int(retry_after) if retry_after and retry_after.isdecimal() and len(retry_after) < 10 else None
         return BackendRateLimited("The model provider limits requests. Please try again later.", retry_after=seconds)
     if status in {401, 403}:
         return BackendFailed("The model provider refused the configured credentials.")
