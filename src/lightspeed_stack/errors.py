@@ -2,6 +2,7 @@
 
 AssistantError
 ├── ConfigurationError            the configuration file cannot be used
+├── StackNotSupported             the Llama Stack has a version that is not supported
 ├── CredentialsMalformed          nothing usable in the Authorization header
 ├── NotAuthenticated              who is asking could not be established
 ├── NotAllowed                    the caller lacks the right to an action
@@ -14,6 +15,7 @@ AssistantError
 ├── PromptTooLong                 the question does not fit
 ├── BackendError
 │   ├── BackendUnavailable        the model's server cannot be reached, or is not ready
+│   │   └── StackUnavailable      ... which is a Llama Stack
 │   ├── BackendRateLimited        the model's server asks to slow down
 │   └── BackendFailed             the model's server answered with a failure
 ├── ServiceStopping               the service is asked to stop
@@ -41,6 +43,12 @@ class ConfigurationError(AssistantError):
     """The configuration cannot be used; ``cause`` holds one problem a line, with its fix."""
 
     response = "Configuration is not valid"
+
+
+class StackNotSupported(AssistantError):
+    """The Llama Stack's version is outside what this release speaks with; ``cause`` names the limit."""
+
+    response = "Llama Stack is not supported"
 
 
 class CredentialsMalformed(AssistantError):
@@ -131,6 +139,12 @@ class BackendUnavailable(BackendError):
     """The model's server cannot be reached in time, or is still starting."""
 
     response = "Unable to connect to the model provider"
+
+
+class StackUnavailable(BackendUnavailable):
+    """The Llama Stack cannot be reached in time."""
+
+    response = "Unable to connect to Llama Stack"
 
 
 class BackendRateLimited(BackendError):

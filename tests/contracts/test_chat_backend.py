@@ -1,6 +1,7 @@
 """``ChatBackend``: what every place where models answer has in common, on each of them.
 
-What only one of them can do or suffer stands in ``test_openai_backend`` and ``test_embedded_backend``.
+What only one of them can do or suffer stands in ``test_openai_backend``, ``test_stack_backend`` and
+``test_embedded_backend``.
 """
 
 from collections.abc import AsyncIterator
@@ -12,10 +13,12 @@ from lightspeed_stack.backends.base import ChatBackend, Delta, Finished, Generat
 from lightspeed_stack.backends.embedded import EmbeddedBackend
 from lightspeed_stack.backends.embedded_fetch import find_cached
 from lightspeed_stack.backends.embedded_models import Settings as EmbeddedSettings
+from lightspeed_stack.backends.llama_stack import LlamaStackBackend
 from lightspeed_stack.backends.openai import OpenAIBackend
 from lightspeed_stack.domain.chat import Message
 from lightspeed_stack.domain.health import HealthStatus
 from lightspeed_stack.errors import ModelNotFound, PromptTooLong
+from lightspeed_stack.transport.http import HttpLimits, HttpTransport
 from tests.servers.openai_script import Json
 from tests.servers.openai_server import (
     CONTEXT_LENGTH_EXCEEDED,
@@ -23,6 +26,7 @@ from tests.servers.openai_server import (
     Script,
     openai_server,
 )
+from tests.servers.plain_stack import PlainStack
 from tests.spec.registry import requirement
 
 PATIENCE = 60
@@ -38,11 +42,16 @@ def play(body: Json) -> Script:
     return Script(delay=0.01)
 
 
-@pytest.fixture(scope="module", params=["openai", "embedded"])
+@pytest.fixture(scope="module", params=["openai", "llama-stack", "embedded"])
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[ChatBackend]:
     if request.param == "openai":
         async with openai_server(play) as server, OpenAIBackend(server.url) as openai:
             yield openai
+    elif request.param == "llama-stack":
+        async with openai_server(play) as server:
+            root = server.url.removesuffix("/v1")
+            async with HttpTransport(root, headers={}, limits=HttpLimits()) as transport:
+                yield LlamaStackBackend(PlainStack(transport))
     else:
         if find_cached(SMALL) is None:
             pytest.skip("the small model is not in the cache: lightspeed-stack model fetch --model small")
@@ -52,7 +61,7 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[ChatBackend]:
 
 async def asking(backend: ChatBackend, text: str, *, live: bool = True) -> Generation:
     (model, *_) = await backend.models()
-    return Generation(model.name, (Message("system", "Be brief."), Message("user", text)), live=live)
+    return Generation(model.address or model.name, (Message("system", "Be brief."), Message("user", text)), live=live)
 
 
 async def answer(backend: ChatBackend, generation: Generation) -> list[Delta]:

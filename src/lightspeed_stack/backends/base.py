@@ -1,6 +1,7 @@
 """The door to the places where models answer.
 
-Above: ``assistant`` asks, ``catalog`` chooses. Below: one file per wire protocol (``openai``, ``embedded``).
+Above: ``assistant`` asks, ``catalog`` chooses. Below: one file per wire protocol (``openai``, ``embedded``,
+``llama_stack``).
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -67,12 +68,20 @@ type Delta = TextDelta | ToolCallDelta | Finished
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that a backend offers, under the name that the backend knows it by."""
+    """A model that a backend offers; ``kind`` is ``llm``, ``embedding`` or another word of the server's.
+
+    ``name`` is how callers know it, without the provider. ``address`` is how the backend is asked for it, and
+    ``resource`` how the provider calls it, where that differs. ``provider`` is the provider's id where a backend stands
+    for several, as a Llama Stack does.
+    """
 
     name: str
-    kind: Literal["llm", "embedding"] = "llm"
+    kind: str = "llm"
     metadata: Mapping[str, str | int | float | bool] = field(default=MappingProxyType({}))
     context_window: int | None = None
+    provider: str | None = None
+    address: str | None = None
+    resource: str | None = None
 
 
 class ChatBackend(Protocol):
@@ -81,6 +90,11 @@ class ChatBackend(Protocol):
     @property
     def provider_type(self) -> str:
         """The kind of provider as ``/v1/providers`` shows it, e.g. ``remote::openai``."""
+        ...
+
+    @property
+    def fronts(self) -> bool:
+        """Whether it stands for several providers, whose ids its models carry, as a Llama Stack does."""
         ...
 
     @property
@@ -94,7 +108,7 @@ class ChatBackend(Protocol):
         The last delta is ``Finished``; a stream that ends without it raises.
 
         Raises BackendUnavailable, BackendRateLimited, PromptTooLong, ModelNotFound or BackendFailed on entering;
-        BackendUnavailable or BackendFailed from the iterator.
+        BackendUnavailable, BackendFailed, BackendRateLimited or PromptTooLong from the iterator.
         """
         ...
 

@@ -29,11 +29,27 @@ RETRY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A configured backend. ``allowed`` names the only models to be offered; empty means all of them."""
+    """A configured backend. ``allowed`` names the only models to be offered; empty means all of them.
+
+    A Llama Stack stands for the providers inside it: its models say whose they are, and its own ``id`` is no name that
+    a caller could use.
+    """
 
     id: str
     backend: ChatBackend
     allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model on offer, and the id of the provider that has it."""
+
+    provider_id: str
+    model: Model
+
+    @property
+    def identifier(self) -> str:
+        return self.model.address or f"{self.provider_id}/{self.model.name}"
 
 
 class _Listing:
@@ -46,8 +62,19 @@ class _Listing:
         self.asked_at = -FRESH
         self.lock = anyio.Lock()
 
-    def find(self, name: str) -> Model | None:
-        return next((model for model in self.models or () if model.name == name and model.kind == "llm"), None)
+    def find(self, provider_id: str, name: str) -> Model | None:
+        """The language model of this name, or address, that ``provider_id`` has here."""
+        for model in self.models or ():
+            owner = model.provider or self.provider.id
+            if owner == provider_id and model.kind == "llm" and name in {model.name, model.address}:
+                return model
+        return None
+
+    def may_have(self, provider_id: str) -> bool:
+        """Whether models of that provider are here, as far as is known."""
+        if self.models is None or provider_id == self.provider.id:
+            return True
+        return any(model.provider == provider_id for model in self.models)
 
     async def refresh(self, *, older_than: float) -> None:
         """Ask again unless the last look is younger than ``older_than`` seconds. Raises BackendError."""
@@ -95,7 +122,7 @@ class ModelCatalog:
         return self._default
 
     def backend(self, choice: ModelChoice) -> ChatBackend:
-        return self._listings[choice.provider_id].provider.backend
+        return self._listings[choice.source or choice.provider_id].provider.backend
 
     async def choose(self, provider_id: str | None, model: str | None) -> ModelChoice:
         """The model for a question that hints at ``provider_id`` and ``model``.
@@ -109,47 +136,65 @@ class ModelCatalog:
             provider_id, model = self._default
         if not provider_id or not model:
             return await self._first()
-        listing = self._listings.get(provider_id)
-        if listing is not None:
-            bare = model.removeprefix(f"{provider_id}/")
+        bare = model.removeprefix(f"{provider_id}/")
+        for listing in self._places(provider_id):
             for name in dict.fromkeys((model, bare)):
-                found = await self._look_up(listing, name)
+                found = await self._look_up(listing, provider_id, name)
                 if found is not None:
-                    return ModelChoice(provider_id, name, found.context_window)
+                    return _choice(listing.provider, found)
         raise ModelNotFound(f"Model {model} from provider {provider_id} not found in available models")
 
-    async def models(self) -> list[tuple[Provider, Model]]:
-        """All models on offer, in the order of the configuration and of each server.
+    def _places(self, provider_id: str) -> list[_Listing]:
+        """Where to look for a provider's models: at the configured one of that id, else where several are behind one.
+
+        Those that are known to have it come first, so that the others are asked only where it is nowhere.
+        """
+        own = self._listings.get(provider_id)
+        if own is not None:
+            return [own]
+        fronts = [listing for listing in self._listings.values() if listing.provider.backend.fronts]
+        return sorted(fronts, key=lambda listing: not listing.may_have(provider_id))
+
+    async def look(self, provider_id: str) -> None:
+        """Ask a configured provider for its list ahead of the first question. Raises BackendError."""
+        await self._listings[provider_id].refresh(older_than=FRESH)
+
+    async def models(self) -> list[Offer]:
+        """All models on offer, in the order of the configuration and of each server, each identifier once.
 
         A provider that does not answer is left out as long as another does. Raises BackendError when none does.
         """
-        found: list[tuple[Provider, Model]] = []
+        found: dict[str, Offer] = {}
         failures: list[BackendError] = []
         for listing in self._listings.values():
             try:
                 await listing.refresh(older_than=FRESH)
             except BackendError as error:
                 failures.append(error)
-            found += [(listing.provider, model) for model in listing.models or ()]
+            for model in listing.models or ():
+                offer = Offer(model.provider or listing.provider.id, model)
+                found.setdefault(offer.identifier, offer)
         if failures and not found:
             raise failures[0]
-        return found
+        return list(found.values())
 
     async def _first(self) -> ModelChoice:
-        for provider, model in await self.models():
-            if model.kind == "llm":
-                return ModelChoice(provider.id, model.name, model.context_window)
+        await self.models()
+        for listing in self._listings.values():
+            for model in listing.models or ():
+                if model.kind == "llm":
+                    return _choice(listing.provider, model)
         raise ModelNotFound("No LLM model found in available models")
 
-    async def _look_up(self, listing: _Listing, name: str) -> Model | None:
+    async def _look_up(self, listing: _Listing, provider_id: str, name: str) -> Model | None:
         if listing.models is None:
             await listing.refresh(older_than=FRESH)
         elif monotonic() - listing.asked_at >= FRESH:
             self._refresh_in_background(listing)
-        found = listing.find(name)
+        found = listing.find(provider_id, name)
         if found is None:  # perhaps it was loaded since
             await listing.refresh(older_than=RETRY)
-            found = listing.find(name)
+            found = listing.find(provider_id, name)
         return found
 
     def _refresh_in_background(self, listing: _Listing) -> None:
@@ -166,3 +211,9 @@ class ModelCatalog:
             log.warning("models of provider %s: %s", listing.provider.id, error.cause)
         finally:
             self._refreshing.discard(listing.provider.id)
+
+
+def _choice(provider: Provider, model: Model) -> ModelChoice:
+    if model.provider is None:
+        return ModelChoice(provider.id, model.name, model.context_window, address=model.address)
+    return ModelChoice(model.provider, model.name, model.context_window, provider.id, model.address)

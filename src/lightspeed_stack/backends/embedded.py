@@ -114,6 +114,10 @@ class EmbeddedBackend:
         return PROVIDER_TYPE
 
     @property
+    def fronts(self) -> bool:
+        return False
+
+    @property
     def parallel(self) -> int | None:
         return 1
 

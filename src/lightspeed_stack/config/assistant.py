@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, FilePath, NonNegativeInt, PositiveFloat, SecretStr, ValidationInfo, field_validator
 
 from lightspeed_stack.config.profiles import load_profile, read_prompt
 from lightspeed_stack.config.providers import ProviderSection
@@ -29,6 +29,20 @@ class LlamaStackSection(Section):
         validate_default=True,
         description="Its configuration file, required inside this process.",
         examples=["run.yaml"],
+    )
+    timeout: PositiveFloat = Field(
+        default=60.0, description="Seconds to wait for an answer, and for each next piece of one that is streamed."
+    )
+    max_retries: NonNegativeInt = Field(
+        default=5, description="Further attempts to reach it at the start, before the start is given up."
+    )
+    retry_delay: PositiveFloat = Field(
+        default=1.0, description="Seconds before the first further attempt; doubled each time, up to 30."
+    )
+    allow_degraded_mode: bool = Field(
+        default=False,
+        description="Whether to start although it cannot be reached: readiness says so, questions to its models fail, "
+        "and it is tried again in the background.",
     )
 
     @field_validator("use_as_library_client")

@@ -81,11 +81,22 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """The model that answers a turn. ``label`` is its name without the provider: what is stored and counted."""
+    """The model that answers a turn. ``label`` is its name without the provider: what is stored and counted.
+
+    ``source`` is the configured place that offers it, where that is not the provider itself, and ``address`` how that
+    place is asked for it, where that is not the label.
+    """
 
     provider_id: str
     label: str
     context_window: int | None = None
+    source: str | None = None
+    address: str | None = None
+
+    @property
+    def asked_as(self) -> str:
+        """The name of the model in a request to its place."""
+        return self.address or self.label
 
 
 class Outcome(StrEnum):

@@ -76,7 +76,7 @@ async def test_a_server_without_a_list_offers_what_is_configured(status: int) ->
     async with openai_server(models_refusal=Refusal(status, "No such thing.")) as one:
         async with catalog(("one", one), default=("one", "mine")) as models:
             assert (await models.choose(None, None)).label == "mine"
-            assert [model.name for _, model in await models.models()] == ["mine"]
+            assert [offer.model.name for offer in await models.models()] == ["mine"]
             assert [(await it.backend.probe()).status for it in models.providers] == [HealthStatus.OK]
             with pytest.raises(ModelNotFound):
                 await models.choose("one", "other")
@@ -103,7 +103,7 @@ async def test_many_first_questions_ask_once() -> None:
 async def test_a_provider_that_is_down_does_not_hide_the_others() -> None:
     async with openai_server(models=("a",)) as one, openai_server(models_refusal=UNAUTHORIZED) as two:
         async with catalog(("two", two), ("one", one)) as models:
-            assert [model.name for _, model in await models.models()] == ["a"]
+            assert [offer.model.name for offer in await models.models()] == ["a"]
             assert (await models.choose(None, None)).provider_id == "one"
             with pytest.raises(BackendError):
                 await models.choose("two", "x")

@@ -1,0 +1,1 @@
+"""Llama Stack and OGX: one adapter for all their releases."""
