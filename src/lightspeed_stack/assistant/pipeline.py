@@ -14,6 +14,7 @@ import anyio
 from lightspeed_stack.assistant import agent
 from lightspeed_stack.assistant.agent import Budget, Emit
 from lightspeed_stack.assistant.context import Prompt, assemble, check_attachments, search_text
+from lightspeed_stack.assistant.guard import Guard
 from lightspeed_stack.assistant.live import ActiveTurns
 from lightspeed_stack.assistant.prompts import Instructions
 from lightspeed_stack.assistant.recorder import TurnRecorder
@@ -23,6 +24,7 @@ from lightspeed_stack.domain.chat import Conversation, ModelChoice, Outcome, Que
 from lightspeed_stack.domain.events import (
     Cited,
     Compacted,
+    TokenDelta,
     TurnEnded,
     TurnEvent,
     TurnFailed,
@@ -33,6 +35,7 @@ from lightspeed_stack.domain.ids import new_conversation_id, new_request_id
 from lightspeed_stack.domain.knowledge import Passage, citations
 from lightspeed_stack.errors import AssistantError, KnowledgeError, ModelNotFound, PromptTooLong
 from lightspeed_stack.retrieval.base import Retriever
+from lightspeed_stack.shields.base import ShieldSource
 from lightspeed_stack.storage.base import ConversationStore, TranscriptSink
 from lightspeed_stack.tools.base import NoTools
 
@@ -75,7 +78,7 @@ def _check(field_: str, found: int, unit: str, key: str, allowed: int) -> None:
         raise PromptTooLong(f"{field_} has {found} {unit}, and inference.{key} allows {allowed}. {fix}")
 
 
-def _ignore(_: str) -> None:
+def _ignore(*_: str) -> None:
     """Nobody listens."""
 
 
@@ -87,10 +90,11 @@ def _now() -> datetime:
 class Assistant:
     """Answers questions. ``retriever`` is None where no documentation is configured.
 
-    ``transcripts`` is None where none are kept, ``topics`` where conversations get no topic of our making.
+    ``transcripts`` is None where none are kept, ``topics`` where conversations get no topic of our making, ``shields``
+    where nothing is judged.
 
     ``failures`` hears what could not be done although the answer was given: ``conversation``, ``turn``,
-    ``transcript``, ``retrieval``.
+    ``transcript``, ``retrieval``. ``violated`` hears of every question and answer that a shield refused.
     """
 
     catalog: ModelCatalog
@@ -98,10 +102,12 @@ class Assistant:
     retriever: Retriever | None = None
     transcripts: TranscriptSink | None = None
     topics: TopicSummaries | None = None
+    shields: ShieldSource | None = None
     instructions: Instructions = field(default_factory=Instructions)
     limits: Limits = field(default_factory=Limits)
     active: ActiveTurns = field(default_factory=ActiveTurns)
     failures: Callable[[str], None] = _ignore
+    violated: Callable[[], None] = _ignore
     clock: Callable[[], datetime] = _now
 
     async def admit(self, question: Question, who: Principal, *, any_owner: bool = False) -> Turn:
@@ -166,7 +172,7 @@ class Assistant:
     async def _answer(self, turn: Turn, emit: Emit, *, live: bool) -> None:
         recorder = TurnRecorder(self.conversations, turn, self.clock, self.failures, self.transcripts)
         try:
-            await self._generate(turn, emit, recorder, live=live)
+            asked = await self._generate(turn, emit, recorder, live=live)
         except AssistantError as error:
             await self._keep(recorder, Outcome.FAILED)
             await emit(TurnFailed(error))
@@ -188,7 +194,7 @@ class Assistant:
         try:
             await emit(ended)
         finally:  # also where the caller left in the last moment
-            if stored and self.topics is not None:
+            if stored and asked and self.topics is not None:
                 self.topics.ask(turn)
 
     async def _keep(self, recorder: TurnRecorder, outcome: Outcome) -> None:
@@ -197,17 +203,27 @@ class Assistant:
             with anyio.CancelScope(shield=True):
                 await recorder.close(outcome)
 
-    async def _generate(self, turn: Turn, emit: Emit, recorder: TurnRecorder, *, live: bool) -> None:
+    async def _generate(self, turn: Turn, emit: Emit, recorder: TurnRecorder, *, live: bool) -> bool:
+        """Answer; False where a shield did, for a question that no model may be asked."""
+        guard = await Guard.of(self.shields, self.violated)
+        refusal = await guard.question(turn.question)
+        if refusal is not None:
+            await _Opening(recorder, emit, live=live).once()
+            recorder.answer.pieces.append(refusal.message)
+            await emit(TokenDelta(refusal.message))
+            return False
         passages = await self._read(turn)
         recorder.passages = passages or ()
         prompt = self._assemble(turn, passages)
         opening = _Opening(recorder, emit, dropped=prompt.dropped, live=live)
+        run = _Run(turn, prompt, recorder, guard, live)
         if live:
-            await self._generate_live(turn, prompt, recorder, opening)
+            await self._generate_live(run, opening)
         else:
-            await self._run(turn, prompt, recorder, emit, live=False, accepted=opening.once)
+            await self._run(run, emit, accepted=opening.once)
+        return True
 
-    async def _generate_live(self, turn: Turn, prompt: Prompt, recorder: TurnRecorder, opening: "_Opening") -> None:
+    async def _generate_live(self, run: "_Run", opening: "_Opening") -> None:
         """Open the turn beside the model's work: when its server has accepted, or when that takes long.
 
         Reading goes on meanwhile, so that the first pieces are in hand even if the server is gone the next moment.
@@ -223,7 +239,7 @@ class Assistant:
                 tasks.start_soon(opening.once)
 
             try:
-                await self._run(turn, prompt, recorder, opening.emit, live=True, accepted=accept)
+                await self._run(run, opening.emit, accepted=accept)
             except AssistantError as error:  # caught here: a task group would wrap it
                 failure = error
             if accepted:
@@ -232,27 +248,21 @@ class Assistant:
         if failure is not None:
             raise failure
 
-    async def _run(
-        self,
-        turn: Turn,
-        prompt: Prompt,
-        recorder: TurnRecorder,
-        emit: Emit,
-        *,
-        live: bool,
-        accepted: Callable[[], Awaitable[None]],
-    ) -> None:
-        await agent.run(
-            self.catalog.backend(turn.model),
-            turn.model.label,
-            prompt.messages,
-            NoTools(),
-            emit,
-            recorder.answer,
-            budget=self.limits.budget,
-            live=live,
-            accepted=accepted,
-        )
+    async def _run(self, run: "_Run", emit: Emit, *, accepted: Callable[[], Awaitable[None]]) -> None:
+        async def say(heard: Emit) -> None:
+            await agent.run(
+                self.catalog.backend(run.turn.model),
+                run.turn.model.asked_as,
+                run.prompt.messages,
+                NoTools(),
+                heard,
+                run.recorder.answer,
+                budget=self.limits.budget,
+                live=run.live,
+                accepted=accepted,
+            )
+
+        await run.guard.answer(run.recorder.answer, emit, say)
 
     async def _read(self, turn: Turn) -> tuple[Passage, ...] | None:
         """Passages for the question; None where there is no documentation.
@@ -275,6 +285,17 @@ class Assistant:
         return assemble(turn.instructions, turn.conversation.history, passages, turn.question, budget=budget)
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one generation needs."""
+
+    turn: Turn
+    prompt: Prompt
+    recorder: TurnRecorder
+    guard: Guard
+    live: bool
+
+
 class _Opening:
     """Emits what comes before the first token, once, with the conversation stored before its id is told.
 
@@ -282,7 +303,7 @@ class _Opening:
     the caller leaves, and the model must not.
     """
 
-    def __init__(self, recorder: TurnRecorder, emit: Emit, *, dropped: int, live: bool) -> None:
+    def __init__(self, recorder: TurnRecorder, emit: Emit, *, dropped: int = 0, live: bool) -> None:
         self._recorder = recorder
         self._emit = emit
         self._dropped = dropped

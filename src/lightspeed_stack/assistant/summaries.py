@@ -160,7 +160,7 @@ class TopicSummaries:
         question = history[0].question if history else turn.question.text
         messages = (Message("system", self._prompt), Message("user", question[:QUESTION_LENGTH]))
         limit = None if backend.parallel is None else MAX_TOKENS
-        return Generation(turn.model.label, messages, max_tokens=limit, live=False)
+        return Generation(turn.model.asked_as, messages, max_tokens=limit, live=False)
 
     async def _work_side_by_side(self) -> None:
         async with self._side_by_side[1] as requests, anyio.create_task_group() as tasks:

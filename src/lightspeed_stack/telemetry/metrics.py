@@ -90,6 +90,9 @@ class Metrics:
     def failed(self) -> None:
         self._llm_failures.inc()
 
+    def violated(self) -> None:
+        self._violations.inc()
+
     def used(self, model: ModelChoice, usage: Usage) -> None:
         labels = (model.provider_id, model.label)
         sent, received = self._tokens(*labels)

@@ -11,6 +11,7 @@ from lightspeed_stack.api.catalog import shield_entry
 from lightspeed_stack.api.tools import parameters_of, readable, tool_entry
 from lightspeed_stack.backends.base import ToolSpec
 from lightspeed_stack.tools.base import NoTools, Tool
+from lightspeed_stack.shields.base import Stage, Violation
 from tests.spec.registry import requirement
 
 LONG = "TOOL_NAME=a " + "x" * 300
@@ -116,6 +117,10 @@ class Pattern:
     provider_id: str = "redaction"
     provider_resource_id: str = "patterns"
     params: Mapping[str, Any] = field(default_factory=lambda: {"stage": "input"})
+    stage: Stage = Stage.INPUT
+
+    async def inspect(self, text: str, stage: Stage) -> Violation | None:
+        return Violation(self.identifier, "No.") if "secret" in text and stage in self.stage else None
 
 
 @requirement("shields:entry")
