@@ -150,8 +150,8 @@ class Library(Protocol):
 class Retriever(Protocol):
     """Finds the passages that may answer a question."""
 
-    async def search(self, question: str, *, limit: int) -> tuple[Passage, ...]:
-        """At most ``limit`` passages, best first; empty where nothing is near enough.
+    async def search(self, question: str, *, limit: int) -> tuple[Passage, ...] | None:
+        """At most ``limit`` passages, best first; empty where nothing is near enough, None where there is no store.
 
         Raises KnowledgeError when a store cannot be read.
         """

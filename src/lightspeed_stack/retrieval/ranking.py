@@ -6,8 +6,9 @@ both rankings was measured and lost (``bench/retrieval.py``).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
+from math import fsum
 
 from lightspeed_stack.domain.knowledge import Passage
 from lightspeed_stack.retrieval.base import Candidate
@@ -86,6 +87,35 @@ def rank(
         if near >= min_score:
             scored.append(replace(candidate.passage, score=near + nudge * candidate.words))
     return distinct(sorted(scored, key=lambda it: -it.score), limit=limit)
+
+
+def reciprocal_rank_fusion[K: Hashable](rankings: Sequence[Sequence[K]], *, k: int = 60) -> list[tuple[K, float]]:
+    """Merge best-first rankings into one, best first.
+
+    ``score(c) = sum(1 / (k + rank(c)))`` with ranks counted from 1; what is missing from a ranking adds nothing, and
+    what stands in it twice counts at its first place. Ties keep the order of first appearance.
+
+    Source: Cormack, Clarke and Buettcher, "Reciprocal Rank Fusion", SIGIR 2009, section 2.
+    """
+    shares: dict[K, list[float]] = {}
+    for ranking in rankings:
+        for rank, key in enumerate(dict.fromkeys(ranking), 1):
+            shares.setdefault(key, []).append(1 / (k + rank))
+    # Exactly rounded: equal shares in another order must tie.
+    return sorted(((key, fsum(parts)) for key, parts in shares.items()), key=lambda it: -it[1])
+
+
+def fuse(rankings: Sequence[Sequence[Passage]]) -> list[Passage]:
+    """Merge best-first rankings whose scores do not compare, by their places. The same text is one passage.
+
+    A passage keeps the score of where it first appears, so that scores need not fall along the result.
+    """
+    first: dict[str, Passage] = {}
+    for ranking in rankings:
+        for passage in ranking:
+            first.setdefault(passage.content, passage)
+    fused = reciprocal_rank_fusion([[passage.content for passage in ranking] for ranking in rankings])
+    return [first[content] for content, _ in fused]
 
 
 def distinct(passages: Iterable[Passage], *, limit: int, threshold: float = NEAR_DUPLICATE) -> tuple[Passage, ...]:

@@ -25,16 +25,26 @@ MAX_QUESTION = 4_000
 
 
 class KnowledgeRetriever:
-    """Searches several stores as one. ``timeout`` in seconds, for one search with its wait for a thread."""
+    """Searches several stores as one. ``timeout`` in seconds, for one search with its wait for a thread.
+
+    ``threads`` is how many search at once: more than there are cores where the embedder waits for another server.
+    """
 
     def __init__(
-        self, indexes: Sequence[Index], embedder: Embedder, *, min_score: float, timeout: float = 10.0
+        self,
+        indexes: Sequence[Index],
+        embedder: Embedder,
+        *,
+        min_score: float,
+        timeout: float = 10.0,
+        threads: int = THREADS,
     ) -> None:
         self._indexes = tuple(indexes)
         self._embedder = embedder
         self._min_score = min_score
         self._timeout = timeout
-        self._limiter = anyio.CapacityLimiter(THREADS)
+        self._limiter = anyio.CapacityLimiter(threads)
+        self._probes = anyio.CapacityLimiter(1)  # of its own: readiness must not wait behind questions
         self._places = threading.BoundedSemaphore(WAITING)
 
     async def search(self, question: str, *, limit: int) -> tuple[Passage, ...]:
@@ -72,7 +82,7 @@ class KnowledgeRetriever:
         """Names the first store that cannot be read, or what is missing to read any. Does not load the model."""
         try:
             with anyio.fail_after(self._timeout):
-                await anyio.to_thread.run_sync(self._check, limiter=self._limiter, abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(self._check, limiter=self._probes, abandon_on_cancel=True)
         except KnowledgeError as error:
             return Health.error(error.cause)
         except TimeoutError:
