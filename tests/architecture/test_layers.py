@@ -8,7 +8,7 @@ from tests.architecture.source import Import, imports, modules
 from tests.spec.registry import requirement
 
 PREFIX = "lightspeed_stack."
-ROOMS = ("auth", "backends", "quota", "retrieval", "shields", "storage", "tools")
+ROOMS = ("auth", "backends", "quota", "retrieval", "shields", "stack", "storage", "tools", "transport")
 
 # Layer → what its modules may import, besides their own room. A name ending in ".*" means everything below it.
 GROUND = ("errors", "domain.*")
@@ -27,20 +27,22 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 EXTRA: dict[str, tuple[str, ...]] = {
     # The edge speaks for the metrics and the log of requests.
     "edge": TELEMETRY,
+    # What everybody who speaks HTTP with a server builds on; no configuration chooses it.
+    "room": ("transport.http",),
     # A door may speak of the values at another door: a toolset offers what a backend takes.
     "door": DOORS,
 }
 
 # A library → the modules that may know it.
 AT_HOME: dict[str, tuple[str, ...]] = {
-    "fastapi": ("api.*",),
+    "fastapi": ("api.*", "stack.library_app"),
     "starlette": ("api.*",),
     "uvicorn": ("cli.*",),
     "sqlalchemy": ("storage.*", "retrieval.pgvector"),
     "alembic": ("storage.migrations.*",),
     "psycopg": ("storage.*",),
     "sqlite3": ("storage.*", "retrieval.*"),
-    "aiohttp": ("backends.*", "auth.*", "tools.*", "retrieval.*"),
+    "aiohttp": ("transport.*", "backends.*", "auth.*", "tools.*"),
     "numpy": ("retrieval.*",),
     "onnxruntime": ("retrieval.*",),
     "tokenizers": ("retrieval.*",),
@@ -48,6 +50,10 @@ AT_HOME: dict[str, tuple[str, ...]] = {
     "pypdf": ("retrieval.*",),
     "selectolax": ("retrieval.*",),
     "xllamacpp": ("backends.*",),
+    "ogx": ("stack.*",),
+    "ogx_api": ("stack.*",),
+    "llama_stack": ("stack.*",),
+    "llama_stack_api": ("stack.*",),
     "prometheus_client": ("telemetry.*", "api.*"),
     "yaml": ("config.*", "retrieval.markdown"),
 }
@@ -102,9 +108,12 @@ def test_imports_point_inwards() -> None:
 
 
 ADAPTERS_BY_TYPE = {
-    "backends": {"openai", "embedded"},
+    "backends": {"openai", "embedded", "llama_stack"},
     "auth": {"noop", "noop_with_token", "api_key_token", "jwk_token", "k8s", "rh_identity"},
-    "shields": {"redaction", "question_validity", "moderation"},
+    "shields": {"llama_stack", "redaction", "question_validity", "moderation"},
+    "retrieval": {"llama_stack", "llama_stack_embedder", "combined"},
+    "stack": {"client", "connection", "library"},
+    "transport": {"in_process"},
 }
 
 
@@ -164,6 +173,8 @@ def test_the_ground_and_the_doors_need_the_standard_library_only() -> None:
         ("api.query", "storage.conversations", False),
         ("assistant.pipeline", "storage.opening", False),
         ("backends.embedded", "backends.openai", True),
+        ("backends.openai", "transport.http", True),
+        ("backends.llama_stack", "stack.client", False),
         ("services", "backends.openai", True),
         ("config.tree", "services", False),
     ],

@@ -1,7 +1,5 @@
 """``/v1/models``, ``/v1/providers`` and ``/v1/shields``: what there is to answer with."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -11,13 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from lightspeed_stack.api.declared import BAD_VALUES, DENIED, NOT_THERE
 from lightspeed_stack.api.deps import allowed, services_of
 from lightspeed_stack.api.problems import json_response, shown
-from lightspeed_stack.backends.base import Model
-from lightspeed_stack.backends.catalog import Provider
-from lightspeed_stack.config.dump import as_json
-from lightspeed_stack.domain.health import Health
+from lightspeed_stack.backends.catalog import Offer
 from lightspeed_stack.domain.identity import Action, Principal
 from lightspeed_stack.errors import BackendError, BackendUnavailable
-from lightspeed_stack.services import Services
 from lightspeed_stack.shields.base import Shield
 
 router = APIRouter()
@@ -54,14 +48,11 @@ class ShieldsResponse(BaseModel):
     shields: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One provider in the list of all. ``part`` is its name in the health check."""
-
-    api: str
-    provider_id: str
-    provider_type: str
-    part: str
+def not_listed(what: str, error: BackendError) -> Response:
+    """The answer where a list could not be had. Raises the error where its server cannot be reached at all."""
+    if isinstance(error, BackendUnavailable):
+        raise error
+    return json_response(500, {"detail": {"response": f"Unable to retrieve list of {what}", "cause": error.cause}})
 
 
 @router.get(
@@ -75,12 +66,9 @@ async def models(request: Request, _: Annotated[Principal, Depends(allowed(Actio
     """List the models, in the order of the configuration and of each server."""
     try:
         found = await services_of(request).catalog.models()
-    except BackendUnavailable:
-        raise
     except BackendError as error:
-        detail = {"response": "Unable to retrieve list of models", "cause": error.cause}
-        return json_response(500, {"detail": detail})
-    return json_response(200, {"models": [model_entry(provider, model) for provider, model in found]})
+        return not_listed("models", error)
+    return json_response(200, {"models": [model_entry(offer) for offer in found]})
 
 
 @router.get(
@@ -91,11 +79,15 @@ async def models(request: Request, _: Annotated[Principal, Depends(allowed(Actio
     responses={**DENIED, 200: {"links": LINKS}},
 )
 async def providers(request: Request, _: Annotated[Principal, Depends(allowed(Action.LIST_PROVIDERS))]) -> Response:
-    """List the providers by API, in the order of the configuration."""
+    """List the providers by API, in the order of the configuration and of the Llama Stack."""
     listed: dict[str, list[dict[str, str]]] = {}
-    for entry in entries(services_of(request)):
-        told = {"provider_id": entry.provider_id, "provider_type": entry.provider_type}
-        listed.setdefault(entry.api, []).append(told)
+    try:
+        found = await services_of(request).providers.listed()
+    except BackendError as error:
+        return not_listed("providers", error)
+    for it in found:
+        told = {"provider_id": it.provider_id, "provider_type": it.provider_type}
+        listed.setdefault(it.api, []).append(told)
     return json_response(200, {"providers": listed})
 
 
@@ -110,15 +102,16 @@ async def provider(
     request: Request, provider_id: str, _: Annotated[Principal, Depends(allowed(Action.GET_PROVIDER))]
 ) -> Response:
     """Show the first provider of that id, with its configuration, secrets masked, and how it is."""
-    services = services_of(request)
-    found = next((entry for entry in entries(services) if entry.provider_id == provider_id), None)
+    try:
+        found = await services_of(request).providers.find(provider_id)
+    except BackendError as error:
+        return not_listed("providers", error)
     if found is None:
         return json_response(404, {"detail": {"response": f"Provider with id '{shown(provider_id)}' not found"}})
-    health = (await services.health.ill()).get(found.part, Health.ok())
     told = {
         "api": found.api,
-        "config": settings_of(services, found),
-        "health": {"status": health.status.value, "message": health.message},
+        "config": found.config,
+        "health": {"status": found.health.status.value, "message": found.health.message},
         "provider_id": found.provider_id,
         "provider_type": found.provider_type,
     }
@@ -133,39 +126,28 @@ async def provider(
     responses=DENIED,
 )
 async def shields(request: Request, _: Annotated[Principal, Depends(allowed(Action.GET_SHIELDS))]) -> Response:
-    """List the shields, in the order of the configuration."""
-    return json_response(200, {"shields": [shield_entry(shield) for shield in services_of(request).shields]})
+    """List the shields, in the order of the Llama Stack."""
+    source = services_of(request).shields
+    try:
+        found = () if source is None else await source.shields()
+    except BackendError as error:
+        return not_listed("shields", error)
+    return json_response(200, {"shields": [shield_entry(shield) for shield in found]})
 
 
-def entries(services: Services) -> Iterator[Entry]:
-    """All providers: those that answer, then the stores of knowledge; each in the order of the configuration."""
-    for it in services.catalog.providers:
-        yield Entry("inference", it.id, it.backend.provider_type, part=it.id)
-    for store in services.config.rag.stores:
-        yield Entry("vector_io", store.name, "inline::sqlite", part="knowledge")
-
-
-def settings_of(services: Services, entry: Entry) -> dict[str, Any]:
-    """The part of the configuration that an entry comes from, secrets masked."""
-    tree = as_json(services.config)
-    sections = tree["inference"]["providers"] if entry.api == "inference" else tree["rag"]["stores"]
-    named = "id" if entry.api == "inference" else "name"
-    found: dict[str, Any] = next((it for it in sections if it[named] == entry.provider_id), {})
-    return found
-
-
-def model_entry(provider: Provider, model: Model) -> dict[str, Any]:
+def model_entry(offer: Offer) -> dict[str, Any]:
     """A model in the shape of Llama Stack 0.2 (rest-api.md 4.2)."""
+    model = offer.model
     metadata: dict[str, Any] = dict(model.metadata)
     if model.context_window is not None:
         metadata.setdefault("context_window", model.context_window)
     return {
-        "identifier": f"{provider.id}/{model.name}",
+        "identifier": offer.identifier,
         "metadata": metadata,
         "api_model_type": model.kind,
-        "provider_id": provider.id,
+        "provider_id": offer.provider_id,
         "type": "model",
-        "provider_resource_id": model.name,
+        "provider_resource_id": model.resource or model.name,
         "model_type": model.kind,
     }
 

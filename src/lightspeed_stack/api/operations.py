@@ -85,9 +85,10 @@ async def scraper(request: Request) -> None:
 )
 async def info(request: Request, _: Info) -> Response:
     """Name and versions of the service."""
-    name = services_of(request).config.name
-    versions = {"service_version": __version__, "llama_stack_version": NO_STACK, "ogx_version": NO_STACK}
-    return json_response(200, {"name": name, **versions})
+    services = services_of(request)
+    stack = NO_STACK if services.stack is None else await services.stack.version()
+    versions = {"service_version": __version__, "llama_stack_version": stack, "ogx_version": stack}
+    return json_response(200, {"name": services.config.name, **versions})
 
 
 @router.get(
@@ -168,9 +169,9 @@ async def metrics(request: Request, _: Annotated[None, Depends(scraper)]) -> Res
     with move_on_after(LISTING_PATIENCE), suppress(BackendError):
         provider_id, default = services.catalog.default
         services.metrics.offer(
-            (provider.id, f"{provider.id}/{model.name}", (provider.id, model.name) == (provider_id, default))
-            for provider, model in await services.catalog.models()
-            if model.kind == "llm"
+            (it.provider_id, it.identifier, (it.provider_id, it.model.name) == (provider_id, default))
+            for it in await services.catalog.models()
+            if it.model.kind == "llm"
         )
     body, content_type = await to_thread.run_sync(services.metrics.expose, request.headers.get("accept", ""))
     return Response(body, media_type=content_type)

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
-import anyio
-
+from lightspeed_stack.config.assistant import LlamaStackSection
 from lightspeed_stack.config.data import RagSection, StoreSection
 from lightspeed_stack.config.load import load_config
 from lightspeed_stack.domain.knowledge import Passage
@@ -21,7 +20,7 @@ from lightspeed_stack.errors import AssistantError, ConfigurationError
 from lightspeed_stack.retrieval.ingest import Addresses, Change, Outcome
 from lightspeed_stack.retrieval.markdown import web_address
 from lightspeed_stack.services.adapters import backend_settings
-from lightspeed_stack.services.knowledge import open_ingest, open_retriever
+from lightspeed_stack.services.knowledge import open_ingest, search_once
 
 CONFIG_FILE = Path("lightspeed-stack.yaml")
 INTERRUPTED = 130
@@ -45,8 +44,9 @@ def ingest(argv: list[str]) -> int:
     outcomes: list[Outcome] = []
     try:
         addresses = Addresses(web_address(asked.base_url), asked.strip_suffix)
-        path = asked.path or Path(_store(_section(asked.config), asked.store, asked.config).path)
-        with open_ingest(path, addresses) as library:
+        section, llama_stack = _configured(asked.config)
+        path = asked.path or Path(_store(section, asked.store, asked.config).path)
+        with open_ingest(path, addresses, section.embedding, llama_stack) as library:
             try:
                 for outcome in library.add(asked.paths):
                     outcomes.append(outcome)
@@ -70,14 +70,14 @@ def search(argv: list[str]) -> int:
     parser.add_argument("question", metavar="QUESTION")
     parser.add_argument("--store", metavar="NAME", help="search this store only (default: all under rag.stores)")
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"configuration file (default: {CONFIG_FILE})")
-    parser.add_argument("--path", type=Path, metavar="STORE_FILE", help="search this file, whatever is configured")
+    parser.add_argument("--path", type=Path, metavar="STORE_FILE", help="search this file, instead of the configured")
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many passages (default: rag.max_passages)")
     parser.add_argument("--min-score", type=float, metavar="X", help="leave out what is below (default: rag.min_score)")
     parser.add_argument("--json", action="store_true", help="print a JSON array")
     asked = parser.parse_args(argv)
     try:
-        section = _chosen(asked)
-        passages = anyio.run(_search, section, asked.question)
+        section, llama_stack = _configured(asked.config)
+        passages = search_once(_chosen(section, asked), llama_stack, asked.question)
     except AssistantError as error:
         print(error.cause, file=sys.stderr)
         return 1
@@ -92,15 +92,15 @@ def search(argv: list[str]) -> int:
     return 0
 
 
-async def _search(section: RagSection, question: str) -> tuple[Passage, ...]:
-    return await open_retriever(section).search(question, limit=section.max_passages)
+def _configured(config_file: Path | None) -> tuple[RagSection, LlamaStackSection | None]:
+    """``rag`` and ``llama_stack`` of a configuration; defaults where no file is named and the usual one is not there.
 
-
-def _section(config_file: Path | None) -> RagSection:
-    """``rag`` of a configuration; its defaults where no file is named and the usual one is not there."""
+    Read for a file named with ``--path`` as well: it says which model embeds.
+    """
     if config_file is None and not CONFIG_FILE.exists():
-        return RagSection.model_validate({})
-    return load_config(config_file or CONFIG_FILE, settings_of=backend_settings).rag
+        return RagSection.model_validate({}), None
+    config = load_config(config_file or CONFIG_FILE, settings_of=backend_settings)
+    return config.rag, config.llama_stack
 
 
 def _store(section: RagSection, name: str, config_file: Path | None) -> StoreSection:
@@ -116,9 +116,8 @@ def _store(section: RagSection, name: str, config_file: Path | None) -> StoreSec
     raise ConfigurationError(message)
 
 
-def _chosen(asked: argparse.Namespace) -> RagSection:
+def _chosen(section: RagSection, asked: argparse.Namespace) -> RagSection:
     """The configured section, with what the command line says instead."""
-    section = RagSection.model_validate({}) if asked.path and asked.config is None else _section(asked.config)
     if asked.path:
         stores: Sequence[StoreSection] = [StoreSection(name=asked.store or asked.path.stem, path=str(asked.path))]
     elif asked.store:

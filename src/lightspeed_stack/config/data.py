@@ -204,10 +204,28 @@ class StoreSection(Section):
     path: NonEmpty = Field(description="Path of the store's file.", examples=["/var/lib/lightspeed-stack/manual.db"])
 
 
+class EmbeddingSection(Section):
+    """A model of the Llama Stack that makes the vectors of documents and questions."""
+
+    model: NonEmpty = Field(
+        description="The embedding model, as the Llama Stack lists it.", examples=["openai/text-embedding-3-small"]
+    )
+    dimension: PosInt = Field(description="Length of its vectors.", examples=[1536])
+    max_tokens: PosInt = Field(
+        default=256,
+        description="Tokens, by estimate, after which a text is cut before it is sent; safe is less than half of what "
+        "the model reads.",
+    )
+
+
 class RagSection(Section):
     """Which passages are put before the model."""
 
     stores: tuple[StoreSection, ...] = Field(default=(), description="Stores to search, all of them for each question.")
+    embedding: EmbeddingSection | None = Field(
+        default=None,
+        description="Embed documents and questions with a model of the Llama Stack; null uses the built-in one.",
+    )
     max_passages: int = Field(default=3, ge=1, le=20, description="Most passages for one question, 1 to 20.")
     min_score: float = Field(
         default=0.25, ge=-1, le=1, description="Cosine similarity, -1 to 1, below which a passage is left out."

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 from lightspeed_stack.config.assistant import (
@@ -18,7 +18,7 @@ from lightspeed_stack.config.data import (
     RagSection,
     UserDataSection,
 )
-from lightspeed_stack.config.section import Section
+from lightspeed_stack.config.section import Breach, RulesBroken, Section
 from lightspeed_stack.config.security import AuthenticationSection, AuthorizationSection
 from lightspeed_stack.config.service import ServiceSection
 
@@ -73,3 +73,12 @@ class Config(Section):
         if given is _ABSENT:
             raise PydanticKnownError("missing")
         return given
+
+    @field_validator("rag")
+    @classmethod
+    def _embedding_has_a_stack(cls, rag: RagSection, info: ValidationInfo) -> RagSection:
+        if rag.embedding is not None and info.data.get("llama_stack", _ABSENT) is None:
+            message = "the embedding model is one of a Llama Stack, and no llama_stack is configured"
+            fix = "add  llama_stack: {url: http://localhost:8321}  or remove embedding"
+            raise RulesBroken(Breach(message, fix, "embedding"))
+        return rag

@@ -13,16 +13,19 @@ from lightspeed_stack.assistant.prompts import Instructions
 from lightspeed_stack.assistant.summaries import TopicSummaries
 from lightspeed_stack.auth.access import AccessPolicy
 from lightspeed_stack.auth.base import Authenticator
-from lightspeed_stack.backends.catalog import ModelCatalog, Provider
+from lightspeed_stack.backends.catalog import ModelCatalog
 from lightspeed_stack.config.tree import Config
-from lightspeed_stack.errors import AssistantError, ConfigurationError
+from lightspeed_stack.errors import AssistantError
 from lightspeed_stack.retrieval.base import Retriever
 from lightspeed_stack.services.adapters import required
 from lightspeed_stack.services.health import HealthCheck, Probed
+from lightspeed_stack.services.models import open_models
+from lightspeed_stack.services.providers import Directory
 from lightspeed_stack.services.storage import storage
 from lightspeed_stack.services.unsupported import without_effect
 from lightspeed_stack.services.user_data import open_user_data
-from lightspeed_stack.shields.base import Shield
+from lightspeed_stack.shields.base import ShieldSource
+from lightspeed_stack.stack.base import Stack
 from lightspeed_stack.storage.base import (
     ConversationCache,
     ConversationStore,
@@ -54,8 +57,10 @@ class Services:
     feedback_switch: FeedbackSwitch
     feedback: FeedbackSink | None
     toolset: ListedToolset
-    shields: tuple[Shield, ...]
+    shields: ShieldSource | None
     catalog: ModelCatalog
+    stack: Stack | None
+    providers: Directory
     authenticator: Authenticator
     policy: AccessPolicy
     metrics: Metrics
@@ -75,8 +80,9 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
         opening = stack.enter_context(storage(config))
         stack.push_async_callback(opening.aclose)
         store = OpeningConversations(opening)
-        catalog = await stack.enter_async_context(await _catalog(config, stack))
-        retriever = _retriever(config)
+        catalog, llama_stack = await open_models(config, stack)
+        retriever = _retriever(config, llama_stack)
+        shields = _shields(llama_stack)
         active = ActiveTurns()
         user_data = await stack.enter_async_context(open_user_data(config.user_data_collection, metrics.degraded))
         assistant = Assistant(
@@ -85,16 +91,26 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
             retriever=retriever,
             transcripts=user_data.transcripts,
             topics=await _topics(config, stack, catalog, store, active, metrics),
+            shields=shields,
             instructions=_instructions(config),
             limits=_limits(config),
             active=active,
             failures=metrics.degraded,
+            violated=metrics.violated,
         )
         stack.push_async_callback(active.drained, DRAIN_TIMEOUT)
         rules = config.authorization.access_rules if config.authorization else ()
         tasks = await stack.enter_async_context(anyio.create_task_group())
         tasks.start_soon(_warm_up, opening, retriever)
         stack.callback(tasks.cancel_scope.cancel)
+        health = _health(
+            catalog,
+            llama_stack,
+            database=store,
+            knowledge=retriever,
+            transcripts=user_data.transcripts,
+            feedback=user_data.feedback if config.user_data_collection.feedback_enabled else None,
+        )
         yield Services(
             config=config,
             assistant=assistant,
@@ -103,28 +119,25 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
             feedback_switch=OpeningFeedbackSwitch(opening, configured=config.user_data_collection.feedback_enabled),
             feedback=user_data.feedback,
             toolset=NoTools(),
-            shields=(),
+            shields=shields,
             catalog=catalog,
+            stack=llama_stack,
+            providers=Directory(config, catalog, health, llama_stack),
             authenticator=authenticator,
             policy=AccessPolicy.build(config.authentication.module, [(rule.role, rule.actions) for rule in rules]),
             metrics=metrics,
-            health=_health(
-                catalog,
-                database=store,
-                knowledge=retriever,
-                transcripts=user_data.transcripts,
-                feedback=user_data.feedback if config.user_data_collection.feedback_enabled else None,
-            ),
+            health=health,
         )
 
 
-def _health(catalog: ModelCatalog, **own: Probed | None) -> HealthCheck:
-    """All providers by their id, then the parts of the service that there are, by their name."""
-    parts: dict[str, Probed] = {provider.id: provider.backend for provider in catalog.providers}
+def _health(catalog: ModelCatalog, llama_stack: Stack | None, **own: Probed | None) -> HealthCheck:
+    """All providers by their id, the parts of the service that there are by their name, and what a stack tells."""
+    own_providers = [provider for provider in catalog.providers if not provider.backend.fronts]
+    parts: dict[str, Probed] = {provider.id: provider.backend for provider in own_providers}
     for name, part in own.items():
         if part is not None:  # a provider may have such an id, and neither must hide the other
             parts[f"service-{name}" if name in parts else name] = part
-    return HealthCheck(parts)
+    return HealthCheck(parts, {} if llama_stack is None else {"llama_stack": llama_stack})
 
 
 async def _warm_up(opening: Opening, retriever: Retriever | None) -> None:
@@ -145,25 +158,6 @@ def _authenticator(config: Config) -> Authenticator:
     return authenticator
 
 
-async def _catalog(config: Config, stack: AsyncExitStack) -> ModelCatalog:
-    sections = config.inference.providers
-    if not sections:
-        raise ConfigurationError(
-            "inference.providers: no provider is configured, and llama_stack is not supported by this release yet\n"
-            "    fix: name a model server:  inference: {providers: [{id: my, type: openai, url: http://…/v1}]}"
-        )
-    providers: dict[str, Provider] = {}
-    for number, section in enumerate(sections):
-        module = required("backends", section.type, key=f"inference.providers[{number}].type")
-        backend = await stack.enter_async_context(module.build(section, section.settings))
-        providers[section.id] = Provider(section.id, backend, section.allowed_models)
-    return ModelCatalog(
-        providers,
-        default_provider=config.inference.default_provider,
-        default_model=config.inference.default_model,
-    )
-
-
 def _cache(config: Config, opening: Opening) -> ConversationCache | None:
     match config.conversation_cache.type:
         case None:
@@ -174,12 +168,30 @@ def _cache(config: Config, opening: Opening) -> ConversationCache | None:
             return OpeningCache(opening)
 
 
-def _retriever(config: Config) -> Retriever | None:
-    if not config.rag.stores:
-        return None
-    from lightspeed_stack.services.knowledge import open_retriever
+def _retriever(config: Config, llama_stack: Stack | None) -> Retriever | None:
+    """Searches our own stores, and those of the stack."""
+    retrievers: list[Retriever] = []
+    if config.rag.stores:
+        from lightspeed_stack.services.knowledge import open_retriever
 
-    return open_retriever(config.rag)
+        retrievers.append(open_retriever(config.rag, llama_stack))
+    if llama_stack is not None:
+        from lightspeed_stack.retrieval.llama_stack import StackRetriever
+
+        retrievers.append(StackRetriever(llama_stack))
+    if len(retrievers) < 2:
+        return next(iter(retrievers), None)
+    from lightspeed_stack.retrieval.combined import CombinedRetriever
+
+    return CombinedRetriever(retrievers)
+
+
+def _shields(llama_stack: Stack | None) -> ShieldSource | None:
+    if llama_stack is None:
+        return None
+    from lightspeed_stack.shields.llama_stack import StackShields
+
+    return StackShields(llama_stack)
 
 
 async def _topics(

@@ -15,6 +15,9 @@ PROBE_TIMEOUT = 6.0
 """Seconds that one part has to answer."""
 
 
+LATE = Health.error("no answer in time")
+
+
 class Probed(Protocol):
     """A part that can be asked how it is."""
 
@@ -23,11 +26,23 @@ class Probed(Protocol):
         ...
 
 
-class HealthCheck:
-    """Asks every part how it is, all at once, at most once a second."""
+class ProbedTogether(Protocol):
+    """A part that stands for several, and tells of each by its name."""
 
-    def __init__(self, parts: Mapping[str, Probed]) -> None:
+    async def probe(self) -> Mapping[str, Health]:
+        """Never raises."""
+        ...
+
+
+class HealthCheck:
+    """Asks every part how it is, all at once, at most once a second.
+
+    ``groups`` are parts that tell of several by their own names; where a name is another part's, both are told.
+    """
+
+    def __init__(self, parts: Mapping[str, Probed], groups: Mapping[str, ProbedTogether] | None = None) -> None:
         self._parts = dict(parts)
+        self._groups = dict(groups or {})
         self._lock = anyio.Lock()
         self._last: dict[str, Health] = {}
         self._at = -FRESH
@@ -36,17 +51,31 @@ class HealthCheck:
         """The parts that report an error, in their given order."""
         async with self._lock:
             if monotonic() - self._at >= FRESH:
-                await self._ask_all()
+                self._last = await self._ask_all()
                 self._at = monotonic()
-        return {name: self._last[name] for name in self._parts if self._last[name].status is HealthStatus.ERROR}
+        return {name: health for name, health in self._last.items() if health.status is HealthStatus.ERROR}
 
-    async def _ask_all(self) -> None:
+    async def _ask_all(self) -> dict[str, Health]:
+        parts: dict[str, Health] = {}
+        groups: dict[str, Mapping[str, Health]] = {}
+
         async def ask(name: str, part: Probed) -> None:
-            health = Health.error("no answer in time")
+            parts[name] = LATE
             with anyio.move_on_after(PROBE_TIMEOUT):
-                health = await part.probe()
-            self._last[name] = health
+                parts[name] = await part.probe()
+
+        async def ask_group(name: str, group: ProbedTogether) -> None:
+            groups[name] = {name: LATE}
+            with anyio.move_on_after(PROBE_TIMEOUT):
+                groups[name] = await group.probe()
 
         async with anyio.create_task_group() as tasks:
             for name, part in self._parts.items():
                 tasks.start_soon(ask, name, part)
+            for name, group in self._groups.items():
+                tasks.start_soon(ask_group, name, group)
+        told = {name: parts[name] for name in self._parts}
+        for name, inside in ((name, groups[name]) for name in self._groups):
+            for inner, health in inside.items():
+                told[f"{name}/{inner}" if inner in told else inner] = health
+        return told

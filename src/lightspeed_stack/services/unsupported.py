@@ -5,8 +5,5 @@ from lightspeed_stack.config.tree import Config
 
 def without_effect(config: Config) -> list[str]:
     """One sentence for each key that is set and has no effect."""
-    asked = {
-        "llama_stack": config.llama_stack is not None,
-        "mcp_servers": bool(config.mcp_servers),
-    }
+    asked = {"mcp_servers": bool(config.mcp_servers)}
     return [f"{key} has no effect in this release" for key, is_set in asked.items() if is_set]

@@ -43,11 +43,13 @@ CONTRACT = {
 OURS = {
     "": "rag",
     "service": "max_body_size",
+    "llama_stack": "timeout max_retries retry_delay allow_degraded_mode",
     "user_data_collection": "transcripts_without_text retention_days max_storage_size",
     "authentication": "skip_for_health_probes skip_for_metrics",
     "inference": "providers max_question_length max_attachments max_attachments_length topic_summaries",
     "inference.providers[]": "id type url api_key api_key_env allowed_models extra",
-    "rag": "stores max_passages min_score",
+    "rag": "stores embedding max_passages min_score",
+    "rag.embedding": "model dimension max_tokens",
     "rag.stores[]": "name path",
 }
 
@@ -143,6 +145,7 @@ def test_the_minimal_file_for_the_library_loads(files: Files) -> None:
         ("inference", "topic_summaries", True),
         ("conversation_cache", "type", None),
         ("rag", "stores", []),
+        ("rag", "embedding", None),
         ("rag", "max_passages", 3),
         ("rag", "min_score", 0.25),
     ],
