@@ -66,7 +66,7 @@ def test_help_names_all_flags_and_commands(tmp_path: Path, flag: str) -> None:
     for word in (
         *("--verbose", "--dump-configuration", "--config", "--generate-llama-stack-configuration"),
         *("--input-config-file", "--output-config-file", "CONFIG_FILE", "INPUT_CONFIG_FILE", "OUTPUT_CONFIG_FILE"),
-        *("ingest", "search", "model"),
+        *("ingest", "search", "model", "doctor"),
     ):
         assert word in done.stdout
 
@@ -341,7 +341,7 @@ def test_several_workers_answer(tmp_path: Path) -> None:
 
 
 @requirement("cli:commands")
-@pytest.mark.parametrize("command", ["ingest", "search", "model"])
+@pytest.mark.parametrize("command", ["ingest", "search", "model", "doctor"])
 def test_commands_have_their_own_help(tmp_path: Path, command: str) -> None:
     done = run(command, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -16,6 +16,7 @@ COMMANDS = {
     "ingest": ("lightspeed_stack.cli.knowledge", "put documents into a knowledge store"),
     "search": ("lightspeed_stack.cli.knowledge", "search a knowledge store"),
     "model": ("lightspeed_stack.cli.model", "fetch or list the embedded models"),
+    "doctor": ("lightspeed_stack.cli.doctor", "examine the configuration, and the run.yaml of its Llama Stack"),
 }
 
 DUMP_FILE = "configuration.json"

@@ -1,6 +1,10 @@
 """The generator of Llama Stack configurations."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -21,10 +25,26 @@ apis: [a]
 """
 
 
-def with_knowledge(files: Files, *ids: str) -> Config:
-    (files.directory / "faiss.db").write_text("")
+NEW = """\
+distro_name: d
+apis: [inference]
+providers:
+  inference:
+  - {provider_id: openai, provider_type: 'remote::openai', config: {api_key: '${env.KEY:=}'}}
+  - {provider_id: '${env.LOCAL:+local}', provider_type: 'inline::sentence-transformers'}
+storage:
+  backends:
+    kv_default: {type: kv_sqlite, db_path: '${env.DATA:=data}/kv.db'}
+registered_resources:
+  models:
+  - {model_id: small, provider_id: openai, provider_model_id: text-embedding-3-small, model_type: embedding}
+"""
+
+
+def with_knowledge(files: Files, *ids: str, more: str = "") -> Config:
+    (files.directory / "faiss.db").touch()
     entries = [
-        f"  - {{rag_id: r, vector_db_id: {id_}, db_path: {files.directory}/faiss.db, embedding_dimension: 384}}\n"
+        f"  - {{rag_id: r, vector_db_id: {id_}, db_path: {files.directory}/faiss.db, embedding_dimension: 384{more}}}\n"
         for id_ in ids
     ]
     return files.load(MINIMAL + ("byok_rag:\n" + "".join(entries) if entries else ""))
@@ -140,3 +160,162 @@ def test_an_output_that_cannot_be_written(files: Files, run: Path, name: str) ->
         generate_run_yaml(with_knowledge(files), run, files.directory / name)
     assert f"{name}: the file cannot be written: " in raised.value.cause
     assert run.read_text() == RUN
+
+
+def generated(files: Files, run: Path, text: str, *ids: str, more: str = "") -> Any:
+    run.write_text(text)
+    generate_run_yaml(with_knowledge(files, *ids, more=more), run, run)
+    return yaml.safe_load(run.read_text())
+
+
+@requirement("run-yaml:generated:new-schema")
+def test_a_file_of_the_new_schema_gets_vector_stores(files: Files, run: Path) -> None:
+    tree = generated(files, run, NEW, "vs1", more=", embedding_model: openai/embed")
+    assert tree["apis"] == ["inference", "vector_io"]
+    assert tree["registered_resources"]["vector_stores"] == [
+        {
+            "vector_store_id": "vs1",
+            "vector_store_name": "r",
+            "provider_id": "byok_vs1",
+            "embedding_model": "openai/embed",
+            "embedding_dimension": 384,
+        }
+    ]
+    assert tree["registered_resources"]["models"][1:] == [
+        {
+            "model_id": "openai/embed",
+            "provider_id": "openai",
+            "provider_model_id": "embed",
+            "model_type": "embedding",
+            "metadata": {"embedding_dimension": 384},
+        }
+    ]
+    assert tree["providers"]["vector_io"] == [
+        {
+            "provider_id": "byok_vs1",
+            "provider_type": "inline::faiss",
+            "config": {"persistence": {"namespace": "vector_io::faiss", "backend": "byok_vs1_storage"}},
+        }
+    ]
+    assert tree["storage"]["backends"]["byok_vs1_storage"] == {
+        "type": "kv_sqlite",
+        "db_path": f"{files.directory}/faiss.db",
+    }
+    assert "vector_dbs" not in tree
+
+
+@requirement("run-yaml:generated:new-schema")
+def test_without_a_list_of_apis_none_is_made(files: Files, run: Path) -> None:
+    tree = generated(files, run, NEW.replace("apis: [inference]\n", ""), "vs1")
+    assert "apis" not in tree
+
+
+@requirement("run-yaml:generated:new-schema")
+def test_a_provider_that_is_not_faiss_is_told_its_file_itself(files: Files, run: Path) -> None:
+    tree = generated(files, run, NEW, "vs1", more=", rag_type: 'inline::sqlite-vec'")
+    assert tree["providers"]["vector_io"][0]["config"] == {
+        "db_path": f"{files.directory}/faiss.db",
+        "persistence": {"namespace": "vector_io::byok_vs1", "backend": "kv_default"},
+    }
+    assert list(tree["storage"]["backends"]) == ["kv_default"]
+
+
+@requirement("run-yaml:generated:idempotent")
+def test_a_second_run_changes_nothing_in_the_new_schema(files: Files, run: Path) -> None:
+    generated(files, run, NEW, "vs1", "vs2")
+    written = run.read_text()
+    for kept in ("${env.KEY:=}", "${env.LOCAL:+local}", "${env.DATA:=data}/kv.db"):
+        assert kept in written
+    generated(files, run, written, "vs1", "vs2")
+    assert run.read_text() == written
+
+
+@requirement("run-yaml:generated:embedding-model")
+@pytest.mark.parametrize(
+    ("given", "distro", "used", "registered"),
+    [
+        # registered: by what it is asked for, by its id, by its name with the provider
+        ("openai/small", "distro_name: d", "openai/small", None),
+        ("small", "distro_name: d", "openai/small", None),
+        ("text-embedding-3-small", "distro_name: d", "openai/small", None),
+        ("text-embedding-3-small", "image_name: d", "openai/text-embedding-3-small", None),
+        # not registered: with the provider that it begins with, or in the stack's own process
+        ("openai/embed", "distro_name: d", "openai/embed", ("openai", "embed")),
+        ("local/all-mpnet", "distro_name: d", "local/all-mpnet", ("${env.LOCAL:+local}", "all-mpnet")),
+        (
+            "sentence-transformers/all-mpnet-base-v2",
+            "distro_name: d",
+            "local/sentence-transformers/all-mpnet-base-v2",
+            ("${env.LOCAL:+local}", "sentence-transformers/all-mpnet-base-v2"),
+        ),
+    ],
+)
+def test_the_embedding_model_of_a_store_is_registered_once(
+    files: Files, run: Path, given: str, distro: str, used: str, registered: tuple[str, str] | None
+) -> None:
+    text = NEW.replace("distro_name: d", distro)
+    resources = generated(files, run, text, "vs1", "vs2", more=f", embedding_model: {given}")["registered_resources"]
+    assert {store["embedding_model"] for store in resources["vector_stores"]} == {used}
+    added = [(it["model_id"], it["provider_id"], it["provider_model_id"]) for it in resources["models"][1:]]
+    assert added == ([] if registered is None else [(used, *registered)])
+
+
+def faiss_file(path: Path, key: str, chunk: dict[str, str]) -> None:
+    """A database with one index, as a stack writes it."""
+    value = json.dumps({"chunk_by_index": {"0": json.dumps(chunk)}, "faiss_index": "x" * 5000})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE kvstore (key TEXT PRIMARY KEY, value TEXT, expiration TIMESTAMP)")
+        connection.executemany("INSERT INTO kvstore VALUES (?, ?, NULL)", [("aaa", "first"), (key, value)])
+
+
+@requirement("run-yaml:generated:stored")
+@pytest.mark.parametrize(
+    ("key", "namespace"),
+    [
+        ("vector_io::faiss:faiss_index:v3::vs1", "vector_io::faiss"),
+        ("mine:faiss_index:v3::vs1", "mine"),
+        ("faiss_index:v3::vs1", ""),
+        ("faiss_index:v3::vs10", "vector_io::faiss"),
+        ("faiss_index:v3::other", "vector_io::faiss"),
+    ],
+)
+def test_the_namespace_is_that_under_which_the_store_is_found(
+    files: Files, run: Path, key: str, namespace: str
+) -> None:
+    faiss_file(files.directory / "faiss.db", key, {"content": "c", "chunk_id": "1"})
+    tree = generated(files, run, NEW, "vs1", more=", embedding_model: openai/embed")
+    assert tree["providers"]["vector_io"][0]["config"]["persistence"]["namespace"] == namespace
+
+
+@requirement("run-yaml:generated:stored")
+def test_what_later_releases_cannot_read_is_refused_for_them(files: Files, run: Path) -> None:
+    faiss_file(files.directory / "faiss.db", "faiss_index:v3::vs1", {"content": "c", "stored_chunk_id": "1"})
+    with pytest.raises(ConfigurationError, match=r"faiss\.db' holds chunks of Llama Stack 0\.2"):
+        generated(files, run, NEW, "vs1", more=", embedding_model: openai/embed")
+    assert run.read_text() == NEW
+    assert generated(files, run, RUN, "vs1")["vector_dbs"][0]["vector_db_id"] == "vs1"
+
+
+@requirement("config:run-yaml:errors")
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (NEW[NEW.index("storage:") : NEW.index("registered")], "", ": storage.backends: Field required, a mapping"),
+        ("type: kv_sqlite", "type: sql_sqlite", ": storage.backends: there is no backend of type kv_sqlite"),
+        (
+            "inline::sentence",
+            "remote::sentence",
+            ": providers.inference: no provider serves the embedding model 'mine'",
+        ),
+        ("  models:\n", "  vector_stores: 5\n  models:\n", ":11: registered_resources.vector_stores: Input should be"),
+        ("apis: [inference]", "apis: 5", ":2: apis: Input should be a valid list"),
+        ("registered_resources:\n  models:", "models:", ":10: models: only Llama Stack 0.3 reads this beside storage"),
+    ],
+)
+def test_a_new_schema_without_a_place_for_it(files: Files, run: Path, old: str, new: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        generated(
+            files, run, NEW.replace(old, new), "vs1", more=", embedding_model: mine, rag_type: 'inline::sqlite-vec'"
+        )
+    assert told in raised.value.cause
+    assert "\n    fix: " in raised.value.cause
