@@ -77,7 +77,9 @@ class StackAnswers:
             await self.over.wait()
         if self.refuses(key):
             headers = {"Retry-After": self.retry_after} if self.retry_after else {}
-            return web.json_response({"error": {"message": "a secret of theirs"}}, status=self.status, headers=headers)
+            return web.json_response(
+                {"error": {"message": "a secret of theirs"}}, status=self.status or 500, headers=headers
+            )
         if self.raw is not None:
             return web.Response(body=self.raw, content_type="application/json")
         answer = self.answer(key, body.lower())

@@ -10,8 +10,8 @@ import pytest
 from lightspeed_stack.api.catalog import shield_entry
 from lightspeed_stack.api.tools import parameters_of, readable, tool_entry
 from lightspeed_stack.backends.base import ToolSpec
-from lightspeed_stack.tools.base import NoTools, Tool
 from lightspeed_stack.shields.base import Stage, Violation
+from lightspeed_stack.tools.base import NoTools, Tool
 from tests.spec.registry import requirement
 
 LONG = "TOOL_NAME=a " + "x" * 300
