@@ -7,9 +7,9 @@ In tests::
 
 From a shell, printing its address: ``python -m tests.servers.openai_server --port 0``.
 
-It answers ``GET /v1/models``, ``GET /v1/models/{id}`` and ``POST /v1/chat/completions``, over keep-alive connections, from
-bytes rendered once, so that a bench measures its client and not this server. ``POST /v1/embeddings`` gives vectors that
-are near where words are the same (``openai_embeddings``).
+It answers ``GET /v1/models``, ``GET /v1/models/{id}`` and ``POST /v1/chat/completions``, over keep-alive connections,
+from bytes rendered once, so that a bench measures its client and not this server. ``POST /v1/embeddings`` gives vectors
+that are near where words are the same (``openai_embeddings``).
 """
 
 import argparse

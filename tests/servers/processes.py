@@ -12,27 +12,20 @@ Run it again with the same folder, and it finds what it stored; run two at once 
 of its own. A test that needs no process of its own takes ``tests.servers.service``, which is quicker.
 """
 
-import asyncio
-import contextlib
-import os
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, STDOUT
 from typing import Any
 
 import aiohttp
-import anyio
 import yaml
 from anyio.abc import Process
 
-PROGRAM = Path(sys.executable).with_name("lightspeed-stack")
+from tests.servers.program import PATIENCE, Program, heard, launched
 
-PATIENCE = 60
-"""Seconds for whatever is waited for here; a busy machine takes long to start several processes."""
+PROGRAM = Path(sys.executable).with_name("lightspeed-stack")
 
 LISTENING = "serving "
 """What is logged when the port is open: whoever connects from then on is answered as soon as a worker is ready."""
@@ -41,74 +34,23 @@ READY = "Application startup complete"
 """What every worker logs when it begins to answer."""
 
 
-class ServiceProcess:
+class ServiceProcess(Program):
     """The program and its workers. ``http`` has its address as base, and opens a connection for each request.
 
-    With a connection each, all workers get their share, and none is left to a worker that was killed.
+    With a connection each, all workers get their share, and none is left to a worker that was killed. ``pid`` is the
+    service itself, or the supervisor of its workers.
     """
 
     def __init__(self, process: Process, url: str, http: aiohttp.ClientSession, config_file: Path) -> None:
+        super().__init__(process)
         self.url = url
         self.http = http
         self.config_file = config_file
-        self._process = process
-        self._output = b""
-        self._silent = False
-        self._news = anyio.Event()
-
-    @property
-    def pid(self) -> int:
-        """The process that was started: the service itself, or the supervisor of its workers."""
-        return self._process.pid
-
-    @property
-    def log(self) -> str:
-        """All that was written to stdout and stderr so far."""
-        return self._output.decode("utf-8", "replace")
 
     def workers(self) -> list[int]:
         """The ids of the living worker processes, oldest first; empty where the service is one process (Linux)."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()
         return [int(pid) for pid in children if is_worker(int(pid))]
-
-    async def said(self, words: str, *, times: int = 1) -> None:
-        """Wait until ``words`` were logged so often. Fails where the service ended or is silent for too long."""
-        with anyio.move_on_after(PATIENCE):
-            while self.log.count(words) < times and not self._silent:
-                await self._news.wait()
-        assert self.log.count(words) >= times, f"not logged {times} times: {words!r}; this was:\n{self.log}"
-
-    async def ended(self) -> int:
-        """Wait until no process of the service is left; the exit code of the first, negative for a signal."""
-        with anyio.fail_after(PATIENCE):
-            while not self._silent:
-                await self._news.wait()
-            return await self._process.wait()
-
-    async def stop(self) -> int:
-        """Ask it to stop as service managers do (SIGTERM), and wait; the exit code."""
-        self._process.terminate()
-        return await self.ended()
-
-    def kill(self) -> None:
-        """SIGKILL for the program and all its workers at once; nobody gets to clean up. Nothing where all ended."""
-        if not self._silent:  # else the number could be somebody else's by now
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-
-    async def listen(self) -> None:
-        """Take in the output until the last process that could write has ended."""
-        assert self._process.stdout is not None
-        with contextlib.suppress(anyio.EndOfStream, anyio.ClosedResourceError):
-            while True:
-                self._output += await self._process.stdout.receive()
-                self._tell()
-        self._silent = True
-        self._tell()
-
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = anyio.Event()
 
 
 @asynccontextmanager
@@ -121,37 +63,27 @@ async def service_process(
     environment: Mapping[str, str] | None = None,
     arguments: Sequence[str] = (),
     ready: bool = True,
+    program: Path = PROGRAM,
 ) -> AsyncIterator[ServiceProcess]:
     """Run the program in ``folder`` until the context is left, which kills what is still there.
 
     ``config`` is YAML, or the path of a file with it; address, port (a free one) and workers are put into its
     ``service``. ``environment`` is added to that of the tests; temporary files go into ``folder``. With ``ready`` it is
-    answering when the context is entered; without, it has just been started, and may be about to fail.
+    answering when the context is entered; without, it has just been started, and may be about to fail. ``program`` is
+    ours as installed in another environment.
     """
     address = port or free_port()
     file = written(config, folder, {"host": "127.0.0.1", "port": address, "workers": workers})
     url = f"http://127.0.0.1:{address}"
-    command = [str(PROGRAM), "-c", str(file), *arguments]
-    # What a killed service leaves behind goes with the folder.
-    environ = {**os.environ, "TMPDIR": str(folder), **(environment or {})}
-    async with await anyio.open_process(
-        command, cwd=folder, env=environ, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
-    ) as process:
+    command: list[str | Path] = [program, "-c", file, *arguments]
+    async with await launched(command, folder, environment) as process:
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
         async with aiohttp.ClientSession(url, connector=connector, timeout=timeout) as http:
-            service = ServiceProcess(process, url, http, file)
-            # Not in a task group: that would wrap what a test raises.
-            listening = asyncio.create_task(service.listen())
-            try:
+            async with heard(ServiceProcess(process, url, http, file)) as service:
                 if ready:
                     await answering(service, workers)
                 yield service
-            finally:
-                service.kill()
-                with anyio.CancelScope(shield=True):
-                    await service.ended()
-                    await listening
 
 
 async def answering(service: ServiceProcess, workers: int) -> None:
