@@ -22,6 +22,9 @@ KEYS = {
     "OPENAI_API_KEY": "scripted",
     "GEMINI_API_KEY": "scripted",
     "POSTGRES_PASSWORD": "scripted",
+    "PGVECTOR_PASSWORD": "scripted",
+    "RHAIIS_API_KEY": "scripted",
+    "VERTEX_AI_PROJECT": "scripted",
 }
 """Environment variables that pages and examples name for keys and passwords."""
 

@@ -16,8 +16,24 @@ from tests.servers.processes import service_process
 from tests.servers.service import running
 from tests.spec.registry import requirement
 
-EXAMPLES = sorted(path for path in (REPOSITORY / "examples").iterdir() if path.is_dir())
-NAMES = ["embedded", "gemini", "openai", "own-documents", "postgres", "two-providers", "vllm"]
+STACKS = ["llama-stack-library", "llama-stack-providers", "llama-stack-server"]
+"""Their files are in the care of ``tests/stacks``."""
+
+FOLDERS = sorted(path for path in (REPOSITORY / "examples").iterdir() if path.is_dir())
+EXAMPLES = [folder for folder in FOLDERS if folder.name not in STACKS]
+NAMES = [
+    "embedded",
+    "gemini",
+    "granite",
+    "openai",
+    "own-documents",
+    "postgres",
+    "qwen3",
+    "rhaiis",
+    "two-providers",
+    "vllm",
+]
+WITHOUT_SERVER = {"embedded", "own-documents"}
 
 
 def loaded(example: Path) -> Config:
@@ -30,8 +46,8 @@ def with_servers() -> list[Path]:
 
 @requirement("docs:examples:load")
 def test_the_examples_are_those() -> None:
-    assert [example.name for example in EXAMPLES] == NAMES
-    assert [example.name for example in with_servers()] == ["gemini", "openai", "postgres", "two-providers", "vllm"]
+    assert [folder.name for folder in FOLDERS] == sorted([*NAMES, *STACKS])
+    assert [example.name for example in with_servers()] == [name for name in NAMES if name not in WITHOUT_SERVER]
 
 
 @requirement("docs:examples:load")
