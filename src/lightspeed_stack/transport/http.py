@@ -31,6 +31,12 @@ log = logging.getLogger(__name__)
 READ_BUFFER = 2**18
 """Bytes of an answer that may wait for their reader, before the server is made to wait."""
 
+DEAD_AT_MOST = 3
+"""Connections from the pool that may turn out to be closed, one after the other, before a request is given up.
+
+A stack that has answered with an error closes the connection without a word of it, and with many callers many rest.
+"""
+
 LEAST = 0.001
 """Seconds; aiohttp takes 0 for no limit."""
 
@@ -113,17 +119,18 @@ class HttpTransport:
             raise self._unavailable("The connection to the server is not open.")
         url = f"{self._url}{path}"
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
-        _opened.set(False)
-        try:
+        dead = 0
+        while True:
+            _opened.set(False)
             try:
                 return await session.request(method, url, data=body, timeout=self._until(deadline))
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 # A server may close a connection that rests just when we use it again. aiohttp repeats a GET by itself.
-                if method == "GET" or _opened.get():
-                    raise
-                return await session.request(method, url, data=body, timeout=self._until(deadline))
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self.unreachable(error) from error
+                if method == "GET" or _opened.get() or dead == DEAD_AT_MOST:
+                    raise self.unreachable(error) from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise self.unreachable(error) from error
+            dead += 1
 
     def release(self, response: aiohttp.ClientResponse) -> None:
         # An unread rest is closed: a server that still writes shall notice, and no later request shall get it.

@@ -174,6 +174,16 @@ async def test_a_connection_from_the_pool_that_was_closed_is_no_fault(seconds: f
 
 
 @requirement("transport:http:sent-once")
+async def test_several_of_them_are_no_fault_either() -> None:
+    async with curt_server(1, 1, 1) as (url, heard), HttpTransport(url, headers={}, limits=HttpLimits()) as transport:
+        async with anyio.create_task_group() as tasks:  # at the same time, so that each has a connection
+            for _ in range(2):
+                tasks.start_soon(body_of, transport, "POST", CHAT, ASK)
+        assert await body_of(transport, "POST", CHAT, ASK) == b"{}"
+    assert sorted(heard) == [0, 0, 1, 1, 2]
+
+
+@requirement("transport:http:sent-once")
 async def test_what_a_new_connection_has_carried_is_not_sent_again() -> None:
     async with curt_server(0, 1) as (url, heard), HttpTransport(url, headers={}, limits=HttpLimits()) as transport:
         with pytest.raises(BackendUnavailable, match="Connection error"):
