@@ -11,7 +11,7 @@ from lightspeed_stack.config.assistant import LlamaStackSection
 from lightspeed_stack.errors import StackUnavailable
 from lightspeed_stack.stack.base import Stack
 from lightspeed_stack.stack.client import StackClient
-from lightspeed_stack.stack.connection import connect
+from lightspeed_stack.stack.connection import connect, start
 from lightspeed_stack.transport.base import Transport
 
 MAX_DURATION = 1800.0
@@ -37,17 +37,7 @@ async def open_stack(section: LlamaStackSection) -> AsyncIterator[Stack]:
 @asynccontextmanager
 async def _transport(section: LlamaStackSection) -> AsyncIterator[Transport]:
     if section.use_as_library_client and section.library_client_config_path is not None:
-        from lightspeed_stack.stack.library import open_library
-        from lightspeed_stack.transport.in_process import InProcessTransport
-
-        async with InProcessTransport(
-            partial(open_library, Path(section.library_client_config_path)),
-            read_timeout=section.timeout,
-            max_duration=MAX_DURATION,
-            start_timeout=LIBRARY_START,
-            unavailable=StackUnavailable,
-            name="llama-stack",
-        ) as library:
+        async with _library(section, Path(section.library_client_config_path)) as library:
             yield library
         return
     from lightspeed_stack.transport.http import HttpLimits, HttpTransport
@@ -57,3 +47,26 @@ async def _transport(section: LlamaStackSection) -> AsyncIterator[Transport]:
     limits = HttpLimits(read_timeout=section.timeout, max_duration=MAX_DURATION)
     async with HttpTransport(section.url or "", headers=headers, limits=limits, unavailable=StackUnavailable) as http:
         yield http
+
+
+@asynccontextmanager
+async def _library(section: LlamaStackSection, run_yaml: Path) -> AsyncIterator[Transport]:
+    from lightspeed_stack.stack.library import open_library
+    from lightspeed_stack.transport.in_process import InProcessTransport
+
+    async with AsyncExitStack() as stack:
+        started: list[Transport] = []
+
+        async def once() -> None:
+            library = InProcessTransport(
+                partial(open_library, run_yaml),
+                read_timeout=section.timeout,
+                max_duration=MAX_DURATION,
+                start_timeout=LIBRARY_START,
+                unavailable=StackUnavailable,
+                name="llama-stack",
+            )
+            started.append(await stack.enter_async_context(library))
+
+        await start(once, section)
+        yield started[0]

@@ -11,7 +11,6 @@ import anyio
 
 from lightspeed_stack.config.assistant import LlamaStackSection
 from lightspeed_stack.errors import (
-    AssistantError,
     BackendError,
     ConfigurationError,
     StackNotSupported,
@@ -26,6 +25,8 @@ LONGEST_DELAY = 30.0
 """Seconds between two attempts."""
 
 type Sleep = Callable[[float], Awaitable[None]]
+type Once = Callable[[], Awaitable[None]]
+"""One attempt. Raises BackendError where another may succeed."""
 
 
 @asynccontextmanager
@@ -39,9 +40,10 @@ async def connect(
     Raises StackNotSupported or ConfigurationError (the key is refused) at once, and StackUnavailable after the last
     attempt, with the fix.
     """
-    failure = await _attempts(client, section, sleep)
+    failure = await _attempts(client.look_around, section, sleep)
     if failure is not None and not section.allow_degraded_mode:
-        raise StackUnavailable(_told(failure, section)) from failure
+        fix = "start the stack first, or set  llama_stack: {allow_degraded_mode: true}"
+        raise StackUnavailable(f"llama_stack.url: {failure.cause}\n    fix: {fix}") from failure
     trying = AsyncExitStack()
     if failure is not None:
         log.error("Llama Stack: %s Starting without it; it is tried again in the background", failure.cause)
@@ -54,12 +56,23 @@ async def connect(
         await trying.aclose()  # so that what went wrong inside is not wrapped in a group of exceptions
 
 
-async def _attempts(client: StackClient, section: LlamaStackSection, sleep: Sleep) -> BackendError | None:
+async def start(once: Once, section: LlamaStackSection, *, sleep: Sleep = anyio.sleep) -> None:
+    """Start a stack inside this process, again where something that it needs does not answer yet.
+
+    Raises what ``once`` raises, and StackUnavailable after the last attempt, with the fix.
+    """
+    failure = await _attempts(once, section, sleep)
+    if failure is not None:
+        fix = "start what the stack needs first: its database, the servers of its models"
+        raise StackUnavailable(f"llama_stack.library_client_config_path: {failure.cause}\n    fix: {fix}") from failure
+
+
+async def _attempts(once: Once, section: LlamaStackSection, sleep: Sleep) -> BackendError | None:
     """None as soon as one succeeds, else the last failure."""
     last = section.max_retries + 1
     for number in range(1, last + 1):
         try:
-            await client.look_around()
+            await once()
         except CredentialsRefused as error:
             raise ConfigurationError(
                 f"llama_stack.api_key: {error.cause}\n    fix: set it to a key that the stack accepts"
@@ -97,9 +110,3 @@ async def _keep_trying(client: StackClient, section: LlamaStackSection, sleep: S
 def delay_after(number: int, first: float) -> float:
     """Seconds to wait after attempt ``number``, counted from 1: doubled each time, up to a limit."""
     return min(first * 2.0 ** min(number - 1, 60), max(first, LONGEST_DELAY))
-
-
-def _told(failure: AssistantError, section: LlamaStackSection) -> str:
-    key = "library_client_config_path" if section.use_as_library_client else "url"
-    fix = "start the stack first, or set  llama_stack: {allow_degraded_mode: true}"
-    return f"llama_stack.{key}: {failure.cause}\n    fix: {fix}"

@@ -16,7 +16,7 @@ from lightspeed_stack.errors import (
     StackNotSupported,
     StackUnavailable,
 )
-from lightspeed_stack.stack.connection import LONGEST_DELAY, connect, delay_after
+from lightspeed_stack.stack.connection import LONGEST_DELAY, connect, delay_after, start
 from tests.servers.processes import free_port
 from tests.servers.stack_answers import stack_answers
 from tests.spec.registry import requirement
@@ -67,6 +67,27 @@ async def test_a_stack_that_comes_up_late_is_reached(caplog: pytest.LogCaptureFi
     assert told[0] == "Llama Stack: Connection error. Attempt 1 of 6, the next in 1 s"
     assert len(told) == 3
     assert "pass" not in caplog.text
+
+
+@requirement("stack:connection:retried")
+async def test_a_library_whose_database_comes_up_late_is_started() -> None:
+    pauses = Pauses()
+
+    async def once() -> None:
+        if len(pauses.seconds) < 2:
+            raise StackUnavailable("Connection error.")
+
+    await start(once, section("http://unused"), sleep=pauses.wait)
+    assert pauses.seconds == [1, 2]
+
+
+@requirement("stack:connection:retried")
+async def test_a_library_whose_database_is_away_says_what_to_do() -> None:
+    async def once() -> None:
+        raise StackUnavailable("Connection error.")
+
+    with pytest.raises(StackUnavailable, match="fix: start what the stack needs first"):
+        await start(once, section("http://unused", max_retries=2), sleep=Pauses().wait)
 
 
 @requirement("stack:connection:retried")
