@@ -11,7 +11,7 @@ from lightspeed_stack.backends.base import Delta
 from lightspeed_stack.backends.openai_wire import ChunkReader, Refused, failure, instead_of_answer, joined, not_found
 from lightspeed_stack.backends.sse import SseParser
 from lightspeed_stack.errors import BackendError, BackendUnavailable
-from lightspeed_stack.transport.base import Response
+from lightspeed_stack.transport.base import Response, whole
 
 log = logging.getLogger(__name__)
 
@@ -76,17 +76,7 @@ async def refusal(response: Response, model: str | None = None) -> Refused:
     if response.status == 404 and model:
         return not_found(model)
     try:
-        body = await read_bounded(response, MAX_ERROR_BODY)
+        body = await whole(response, limit=MAX_ERROR_BODY)
     except BackendError:
         body = b""  # the status alone says enough
     return failure(body, status=response.status, retry_after=response.retry_after)
-
-
-async def read_bounded(response: Response, limit: int) -> bytes:
-    """A whole body. Raises BackendUnavailable when it has more than ``limit`` bytes, or breaks off."""
-    body = bytearray()
-    async for chunk in response.chunks():
-        body += chunk
-        if len(body) > limit:
-            raise BackendUnavailable("The model provider's answer is too long.")
-    return bytes(body)

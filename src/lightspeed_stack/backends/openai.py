@@ -11,12 +11,13 @@ from typing import Self
 from pydantic import Field, FilePath, PositiveFloat, PositiveInt, SecretStr
 
 from lightspeed_stack.backends.base import Delta, Generation, Model
-from lightspeed_stack.backends.completions import Completion, read_bounded, refusal
+from lightspeed_stack.backends.completions import Completion, refusal
 from lightspeed_stack.backends.openai_wire import model_list, request_body
 from lightspeed_stack.config.providers import ProviderSection
 from lightspeed_stack.config.section import Section
 from lightspeed_stack.domain.health import Health
 from lightspeed_stack.errors import BackendError, ConfigurationError
+from lightspeed_stack.transport.base import whole
 from lightspeed_stack.transport.http import HttpLimits, HttpTransport
 
 MAX_LIST_BODY = 8 * 1024 * 1024
@@ -102,7 +103,7 @@ class OpenAIBackend:
                 return []
             if response.status != 200:
                 raise await refusal(response)
-            body = await read_bounded(response, MAX_LIST_BODY)
+            body = await whole(response, limit=MAX_LIST_BODY)
         window = self._settings.context_window
         return [Model(name, context_window=window or told) for name, told in model_list(body)]
 

@@ -30,7 +30,7 @@ from lightspeed_stack.stack.base import (
 from lightspeed_stack.stack.capabilities import capabilities
 from lightspeed_stack.stack.refreshed import Job, Refreshed
 from lightspeed_stack.stack.refusals import CredentialsRefused, NotAccepted, NotKnown, refusal
-from lightspeed_stack.transport.base import Method, Response, Transport
+from lightspeed_stack.transport.base import Method, Response, Transport, whole
 
 log = logging.getLogger(__name__)
 
@@ -272,19 +272,10 @@ class StackClient:
                 if not 200 <= response.status < 300:
                     log.warning("Llama Stack refused %s: status %d", path.partition("?")[0], response.status)
                     raise refusal(response.status, response.retry_after)
-                return await _whole(response, bound)
+                return await whole(response, limit=bound)
         except BackendUnavailable as error:
             self._seen.expire()
             raise StackUnavailable(error.cause) from error
         except NotKnown:
             self._seen.expire()  # perhaps another release answers by now
             raise
-
-
-async def _whole(response: Response, bound: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.chunks():
-        body += chunk
-        if len(body) > bound:
-            raise BackendFailed("Llama Stack's answer is too long.")
-    return bytes(body)

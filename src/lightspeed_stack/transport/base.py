@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
+from lightspeed_stack.errors import BackendFailed
+
 type Method = Literal["GET", "POST"]
 
 
@@ -47,3 +49,13 @@ class Transport(Protocol):
         ``Request timed out.`` (rest-api.md 0.3).
         """
         ...
+
+
+async def whole(response: Response, *, limit: int) -> bytes:
+    """A body of at most ``limit`` bytes. Raises BackendFailed for a longer one, and what ``chunks`` raises."""
+    body = bytearray()
+    async for chunk in response.chunks():
+        body += chunk
+        if len(body) > limit:
+            raise BackendFailed("The server's answer is too long.")
+    return bytes(body)
