@@ -203,8 +203,18 @@ def _offers(run: RunFile) -> Iterator[Finding]:
         yield _note("off", f"{_listed(off)}; in parentheses the variable that switches it on")
     places = dict.fromkeys(it.where for it in run.places if it.where)
     yield _note("keeps data in", _listed(places, "its default places"))
+    if _keeps_answers(run):
+        yield _note("keeps answers", "all that is asked and said; deleting a conversation here deletes nothing there")
     if run.server.auth:
         yield _note("server.auth", "callers need a token: set llama_stack.api_key")
+
+
+def _keeps_answers(run: RunFile) -> bool:
+    """Whether the stack has a store for completions, and is not told to leave it empty as OGX since 1.5 can be."""
+    storage = run.tree.get("storage")
+    stores = storage.get("stores") if isinstance(storage, dict) else None
+    store = run.tree.get("inference_store") or (stores.get("inference") if isinstance(stores, dict) else None)
+    return isinstance(store, dict) and store.get("enabled") is not False
 
 
 def _note(subject: str, message: str) -> Finding:

@@ -134,6 +134,7 @@ def test_what_a_stack_offers(case: Case) -> None:
     assert told["tool groups"] == "builtin::rag; not used, lightspeed-stack has tools of its own"
     assert told["not used"] == "agents, telemetry, tool_runtime; lightspeed-stack asks for none of them"
     assert told["keeps data in"].startswith("data/faiss.db, data/files.db, ")
+    assert told["keeps answers"] == "all that is asked and said; deleting a conversation here deletes nothing there"
     assert "off" not in told
 
 
