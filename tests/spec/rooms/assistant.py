@@ -92,5 +92,10 @@ REQUIREMENTS = {
         "A refused answer, and one that was never judged, is neither sent nor kept.", "decisions.md 3; layout.md 5"
     ),
     "shields:pass": Requirement("What no shield objects to passes unchanged.", "llama-stack-usage.md 4"),
+    "shields:unknown": Requirement(
+        "Nothing passes while it is not known which shields there are, or while they are away; a stack that has none "
+        "is in nobody's way.",
+        "issue: nothing lost, no one in; decisions.md 21",
+    ),
     "shields:broken": Requirement("Where a shield cannot judge, nothing passes.", "issue: nothing lost, no one in"),
 }
