@@ -18,6 +18,7 @@ from lightspeed_stack.backends.openai import OpenAIBackend
 from lightspeed_stack.domain.chat import Message
 from lightspeed_stack.domain.health import HealthStatus
 from lightspeed_stack.errors import ModelNotFound, PromptTooLong
+from lightspeed_stack.stack.client import StackClient
 from lightspeed_stack.transport.http import HttpLimits, HttpTransport
 from tests.servers.openai_script import Json
 from tests.servers.openai_server import (
@@ -26,7 +27,7 @@ from tests.servers.openai_server import (
     Script,
     openai_server,
 )
-from tests.servers.plain_stack import PlainStack
+from tests.servers.stack_answers import recorded
 from tests.spec.registry import requirement
 
 PATIENCE = 60
@@ -48,10 +49,11 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[ChatBackend]:
         async with openai_server(play) as server, OpenAIBackend(server.url) as openai:
             yield openai
     elif request.param == "llama-stack":
-        async with openai_server(play) as server:
+        async with openai_server(play, answers=recorded("ogx-1.5.0")) as server:
             root = server.url.removesuffix("/v1")
             async with HttpTransport(root, headers={}, limits=HttpLimits()) as transport:
-                yield LlamaStackBackend(PlainStack(transport))
+                async with StackClient(transport, timeout=5) as stack:
+                    yield LlamaStackBackend(stack)
     else:
         if find_cached(SMALL) is None:
             pytest.skip("the small model is not in the cache: lightspeed-stack model fetch --model small")

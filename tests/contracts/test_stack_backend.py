@@ -4,8 +4,8 @@ What the releases really send is tested with the releases themselves; here it is
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from lightspeed_stack.backends.base import Delta, Finished, Generation, Model, TextDelta
 from lightspeed_stack.backends.llama_stack import LlamaStackBackend
 from lightspeed_stack.domain.chat import Message, Usage
-from lightspeed_stack.domain.health import Health, HealthStatus
+from lightspeed_stack.domain.health import Health
 from lightspeed_stack.errors import (
     AssistantError,
     BackendFailed,
@@ -23,6 +23,7 @@ from lightspeed_stack.errors import (
     PromptTooLong,
     StackUnavailable,
 )
+from lightspeed_stack.stack.client import StackClient
 from lightspeed_stack.transport.http import HttpLimits, HttpTransport
 from tests.servers.openai_script import Json
 from tests.servers.openai_server import (
@@ -36,10 +37,21 @@ from tests.servers.openai_server import (
     Script,
     openai_server,
 )
-from tests.servers.plain_stack import PlainStack
+from tests.servers.stack_answers import recorded
 from tests.spec.registry import requirement
 
 ASK = Generation("openai/fake-llm", (Message("user", "Hello?"),))
+
+
+def scripted_stack(
+    script: Script | None = None, *, models: Sequence[str | Json] = ("fake-llm",), providers: Sequence[Json] = ()
+) -> AbstractAsyncContextManager[OpenAIServer]:
+    """The scripted model, which tells of itself what OGX 1.5.0 does, unless it is to have other ``providers``."""
+    told = recorded("ogx-1.5.0")
+    answers = {key: told[key] for key in ("GET /v1/version", "GET /v1/inspect/routes", "GET /v1/providers")}
+    if providers:
+        answers["GET /v1/providers"] = {"data": list(providers)}
+    return openai_server(script, models=models, answers=answers)
 
 
 @asynccontextmanager
@@ -47,7 +59,8 @@ async def backend_for(server: OpenAIServer, *, patience: float = 5.0) -> AsyncIt
     root = server.url.removesuffix("/v1")
     limits = HttpLimits(read_timeout=patience)
     async with HttpTransport(root, headers={}, limits=limits, unavailable=StackUnavailable) as transport:
-        yield LlamaStackBackend(PlainStack(transport))
+        async with StackClient(transport, timeout=patience) as stack:
+            yield LlamaStackBackend(stack)
 
 
 async def answer(script: Script, got: list[Delta] | None = None, *, live: bool = True) -> list[Delta]:
@@ -55,7 +68,7 @@ async def answer(script: Script, got: list[Delta] | None = None, *, live: bool =
     got = [] if got is None else got
     generation = Generation(ASK.model, ASK.messages, live=live)
     with anyio.fail_after(20):
-        async with openai_server(script) as server, backend_for(server, patience=0.5) as backend:
+        async with scripted_stack(script) as server, backend_for(server, patience=0.5) as backend:
             async with backend.stream(generation) as deltas:
                 async for delta in deltas:
                     got.append(delta)
@@ -65,7 +78,7 @@ async def answer(script: Script, got: list[Delta] | None = None, *, live: bool =
 async def accepted(script: Script) -> None:
     """Enter a generation, and leave it at once."""
     with anyio.fail_after(20):
-        async with openai_server(script) as server, backend_for(server, patience=0.5) as backend:
+        async with scripted_stack(script) as server, backend_for(server, patience=0.5) as backend:
             async with backend.stream(ASK):
                 pass
 
@@ -105,7 +118,7 @@ async def test_a_stream_without_done_is_complete(live: bool) -> None:
 
 @requirement("backend:llama-stack:streams")
 async def test_the_stack_is_asked_for_the_identifier() -> None:
-    async with openai_server() as server, backend_for(server) as backend, backend.stream(ASK) as deltas:
+    async with scripted_stack() as server, backend_for(server) as backend, backend.stream(ASK) as deltas:
         assert isinstance([delta async for delta in deltas][-1], Finished)
     assert [chat["model"] for chat in server.chats] == ["openai/fake-llm"]
 
@@ -113,7 +126,7 @@ async def test_the_stack_is_asked_for_the_identifier() -> None:
 @requirement("backend:llama-stack:accepted")
 async def test_the_first_event_counts_even_if_it_says_nothing() -> None:
     with anyio.fail_after(20):
-        async with openai_server(Script(hang_after=0)) as server, backend_for(server) as backend:
+        async with scripted_stack(Script(hang_after=0)) as server, backend_for(server) as backend:
             async with backend.stream(ASK):
                 await server.hanging.wait()
             await server.cancelled.wait()
@@ -179,7 +192,7 @@ async def test_a_fault_in_the_middle_raises_after_what_was_said(
 
 
 def entry(identifier: str, kind: str = "llm", **metadata: object) -> Json:
-    custom = {"model_type": kind, "provider_id": "mine", "provider_resource_id": "theirs", "metadata": metadata}
+    custom = {"model_type": kind, "provider_id": "mine", "provider_resource_id": "theirs", **metadata}
     return {"id": identifier, "object": "model", "custom_metadata": custom}
 
 
@@ -199,13 +212,13 @@ def entry(identifier: str, kind: str = "llm", **metadata: object) -> Json:
     ],
 )
 async def test_a_model_is_known_without_its_provider(listed: Json, name: str, window: int | None) -> None:
-    async with openai_server(models=[listed]) as server, backend_for(server) as backend:
+    async with scripted_stack(models=[listed]) as server, backend_for(server) as backend:
         (model,) = await backend.models()
-    custom = listed["custom_metadata"]
+    kind, _, _, *metadata = listed["custom_metadata"].items()
     assert model == Model(
         name,
-        kind=custom["model_type"],
-        metadata=custom["metadata"],
+        kind=kind[1],
+        metadata=dict(metadata),
         context_window=window,
         provider="mine",
         address=listed["id"],
@@ -214,27 +227,26 @@ async def test_a_model_is_known_without_its_provider(listed: Json, name: str, wi
     assert backend.fronts
 
 
-class Probed(PlainStack):
-    """A stack whose providers are as they are given."""
+def provider(id_: str, status: str) -> Json:
+    health = {"status": status, "message": "a secret of theirs"}
+    return {"api": "inference", "provider_id": id_, "provider_type": "t", "config": {}, "health": health}
 
-    def __init__(self, found: Mapping[str, Health]) -> None:
-        self.found = found
 
-    async def probe(self) -> Mapping[str, Health]:
-        return self.found
+def ill(id_: str) -> str:
+    return f"{id_}: Llama Stack reports an error; see /v1/providers/{id_}"
 
 
 @requirement("backend:llama-stack:probe")
 @pytest.mark.parametrize(
     ("found", "health"),
     [
-        ({}, Health.ok()),
-        ({"openai": Health.ok(), "faiss": Health(HealthStatus.NOT_IMPLEMENTED)}, Health.ok()),
+        ([provider("openai", "OK"), provider("faiss", "Not Implemented")], Health.ok()),
         (
-            {"openai": Health.error("no answer"), "faiss": Health.ok(), "guard": Health(HealthStatus.ERROR)},
-            Health.error("openai: no answer; guard: ill"),
+            [provider("openai", "Error"), provider("faiss", "OK"), provider("guard", "Error")],
+            Health.error(f"{ill('openai')}; {ill('guard')}"),
         ),
     ],
 )
-async def test_a_stack_is_as_its_providers_are(found: Mapping[str, Health], health: Health) -> None:
-    assert await LlamaStackBackend(Probed(found)).probe() == health
+async def test_a_stack_is_as_its_providers_are(found: list[Json], health: Health) -> None:
+    async with scripted_stack(providers=found) as server, backend_for(server) as backend:
+        assert await backend.probe() == health

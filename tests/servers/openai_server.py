@@ -15,7 +15,7 @@ that are near where words are the same (``openai_embeddings``).
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -80,6 +80,7 @@ class OpenAIServer:
     """The server as a test sees it.
 
     ``models`` are the ids that ``/v1/models`` lists, or the entries themselves; ``models_refusal`` is its fault.
+    ``answers`` are for what another protocol asks for besides, by method and path.
     ``cancelled`` is set, and ``cancellations`` counted, when a client leaves before its answer is complete.
     ``hanging`` is set when a script has reached its hang; setting ``release`` lets all hangs go on.
     """
@@ -87,6 +88,7 @@ class OpenAIServer:
     scripts: Scripts
     models: Sequence[str | Json] = ("fake-llm",)
     models_refusal: Refusal | None = None
+    answers: Mapping[str, Json] = field(default_factory=dict)
     api_key: str | None = None
     record: bool = True
     url: str = ""
@@ -127,8 +129,9 @@ class OpenAIServer:
                 return self.chat(request.body)
             case "POST", "/v1/embeddings":
                 return (Piece(whole(200, dumps(embeddings(request.body)))),)
-            case _:
-                return refusal(NOT_FOUND)
+            case method, path:
+                answer = self.answers.get(f"{method} {path}")
+                return refusal(NOT_FOUND) if answer is None else (Piece(whole(200, dumps(answer))),)
 
     def chat(self, body: Json) -> Reply:
         if not body:
@@ -266,11 +269,14 @@ async def openai_server(
     *,
     models: Sequence[str | Json] = ("fake-llm",),
     models_refusal: Refusal | None = None,
+    answers: Mapping[str, Json] | None = None,
     api_key: str | None = None,
     port: int = 0,
 ) -> AsyncIterator[OpenAIServer]:
     """A server on a free port; without a script it answers every request with twenty tokens at once."""
-    server = OpenAIServer(scripts or Script(), models=models, models_refusal=models_refusal, api_key=api_key)
+    server = OpenAIServer(
+        scripts or Script(), models=models, models_refusal=models_refusal, answers=answers or {}, api_key=api_key
+    )
     async with serving(server, port=port):
         yield server
 
