@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from lightspeed_stack.config.data import ByokRagSection
 from lightspeed_stack.config.load import load_config, refused
-from lightspeed_stack.config.run_yaml import Generation, Provider, RunFile, read_run_file
+from lightspeed_stack.config.run_yaml import Generation, Provider, RunFile, below, read_run_file
 from lightspeed_stack.config.run_yaml_checks import Remark, faults
 from lightspeed_stack.config.run_yaml_faiss import stored_index
 from lightspeed_stack.config.run_yaml_releases import PACKAGES, RELEASES, Release, release_for
@@ -211,9 +211,7 @@ def _offers(run: RunFile) -> Iterator[Finding]:
 
 def _keeps_answers(run: RunFile) -> bool:
     """Whether the stack has a store for completions, and is not told to leave it empty as OGX since 1.5 can be."""
-    storage = run.tree.get("storage")
-    stores = storage.get("stores") if isinstance(storage, dict) else None
-    store = run.tree.get("inference_store") or (stores.get("inference") if isinstance(stores, dict) else None)
+    store = run.tree.get("inference_store") or below(run.tree, ("storage", "stores", "inference"))
     return isinstance(store, dict) and store.get("enabled") is not False
 
 

@@ -203,7 +203,7 @@ class _Items:
 
     def at(self, *path: str) -> Iterator[_Item]:
         """The mappings of the list at ``path``, those that the stack drops too."""
-        raw, seen = _below(self._tree, path), _below(self.expansion.value, path)
+        raw, seen = below(self._tree, path), below(self.expansion.value, path)
         if not isinstance(raw, list) or not isinstance(seen, list):
             return
         kept = {index: place for place, index in enumerate(self.expansion.kept.get(path, range(len(raw))))}
@@ -298,13 +298,14 @@ def _server(section: Any) -> Server:
     port = section.get("port")
     return Server(
         port=port if isinstance(port, int) else DEFAULT_PORT,
-        auth=bool(_below(section, ("auth", "provider_config", "type"))),
+        auth=bool(below(section, ("auth", "provider_config", "type"))),
         tls=bool(section.get("tls_certfile") and section.get("tls_keyfile")),
         insecure=section.get("insecure") is True,
     )
 
 
-def _below(tree: Any, path: tuple[str, ...]) -> Any:
+def below(tree: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path of keys, None where nothing does."""
     for key in path:
         tree = tree.get(key) if isinstance(tree, dict) else None
     return tree

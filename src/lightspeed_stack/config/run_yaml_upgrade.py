@@ -6,7 +6,7 @@ The stacks refuse what they cannot do without, and pass over keys that they do n
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lightspeed_stack.config.run_yaml import STORE_TYPES, Generation, Provider, RunFile
+from lightspeed_stack.config.run_yaml import STORE_TYPES, Generation, Provider, RunFile, below
 from lightspeed_stack.config.run_yaml_checks import Remark
 from lightspeed_stack.config.run_yaml_releases import GONE, RENAMED, REQUIRED, ROUTED, Release
 
@@ -157,16 +157,10 @@ def _keys(run: RunFile, release: Release) -> Iterator[Remark]:
     dropped = dict.fromkeys(_DROPPED_BY_OGX if release.generation is Generation.OGX else (), _NO_LONGER)
     for key, fix in {**_MOVED, **dropped}.items():
         path = tuple(key.split("."))
-        if _at(run.tree, path):
+        if below(run.tree, path):
             yield Remark(path, _IGNORED, fix)
     if run.tree.get("image_name") is not None and run.tree.get("distro_name") is None:
         yield Remark(("image_name",), "is an old name, which still works", "call it  distro_name")
-
-
-def _at(tree: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        tree = tree.get(key) if isinstance(tree, dict) else None
-    return tree
 
 
 def _models(run: RunFile, release: Release) -> Iterator[Remark]:
@@ -188,14 +182,16 @@ def _stored(run: RunFile, release: Release) -> Iterator[Remark]:
         references = {(*provider.path, "config", "persistence"): provider.config for provider in faiss}
         for path, config in references.items():
             yield from _namespace(run, path, config.get("persistence"))
-        yield from _namespace(run, ("storage", "stores", "metadata"), _at(run.tree, ("storage", "stores", "metadata")))
+        yield from _namespace(
+            run, ("storage", "stores", "metadata"), below(run.tree, ("storage", "stores", "metadata"))
+        )
 
 
 def _namespace(run: RunFile, path: tuple[str | int, ...], reference: Any) -> Iterator[Remark]:
     """OGX puts a namespace before the keys of SQLite; Llama Stack was told one, and did not."""
     if not isinstance(reference, dict) or not reference.get("namespace"):
         return
-    if _at(run.tree, ("storage", "backends", str(reference.get("backend")), "type")) == "kv_sqlite":
+    if below(run.tree, ("storage", "backends", str(reference.get("backend")), "type")) == "kv_sqlite":
         message = "OGX does not find what Llama Stack stored here, which was without the namespace"
         yield Remark((*path, "namespace"), message, "write  namespace: ''  to go on with it")
 
