@@ -70,12 +70,6 @@ class _Listing:
                 return model
         return None
 
-    def may_have(self, provider_id: str) -> bool:
-        """Whether models of that provider are here, as far as is known."""
-        if self.models is None or provider_id == self.provider.id:
-            return True
-        return any(model.provider == provider_id for model in self.models)
-
     async def refresh(self, *, older_than: float) -> None:
         """Ask again unless the last look is younger than ``older_than`` seconds. Raises BackendError."""
         async with self.lock:
@@ -97,6 +91,8 @@ class ModelCatalog:
         for id_, provider in providers.items():
             preferred = (default_model,) if default_model and default_provider == id_ else ()
             self._listings[id_] = _Listing(provider, tuple(dict.fromkeys((*preferred, *provider.allowed))))
+        # Where a provider is looked for that is not one of the configured: at most one backend stands for several.
+        self._front = next((it for it in self._listings.values() if it.provider.backend.fronts), None)
         self._default = (default_provider, default_model)
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
@@ -136,24 +132,14 @@ class ModelCatalog:
             provider_id, model = self._default
         if not provider_id or not model:
             return await self._first()
-        bare = model.removeprefix(f"{provider_id}/")
-        for listing in self._places(provider_id):
+        listing = self._listings.get(provider_id, self._front)
+        if listing is not None:
+            bare = model.removeprefix(f"{provider_id}/")
             for name in dict.fromkeys((model, bare)):
                 found = await self._look_up(listing, provider_id, name)
                 if found is not None:
                     return _choice(listing.provider, found)
         raise ModelNotFound(f"Model {model} from provider {provider_id} not found in available models")
-
-    def _places(self, provider_id: str) -> list[_Listing]:
-        """Where to look for a provider's models: at the configured one of that id, else where several are behind one.
-
-        Those that are known to have it come first, so that the others are asked only where it is nowhere.
-        """
-        own = self._listings.get(provider_id)
-        if own is not None:
-            return [own]
-        fronts = [listing for listing in self._listings.values() if listing.provider.backend.fronts]
-        return sorted(fronts, key=lambda listing: not listing.may_have(provider_id))
 
     async def look(self, provider_id: str) -> None:
         """Ask a configured provider for its list ahead of the first question. Raises BackendError."""

@@ -32,6 +32,9 @@ REQUIREMENTS = {
         "A server that lists no models offers the configured ones.", "lab.md 6: dialects of the protocol"
     ),
     "catalog:cached": Requirement("A question costs no look at a provider's list of models.", "layout.md 5, step 3"),
+    "catalog:front": Requirement(
+        "A provider inside a Llama Stack is known by its own id, unless a configured one has it.", "rest-api.md 1.8"
+    ),
     "catalog:ill": Requirement("A provider that is down does not hide the others.", "rest-api.md 4.2, 6.1"),
     "backend:joined": Requirement("Joined pieces say the same as the pieces.", "docs/decisions/0006-streams.md"),
     "backend:contract": Requirement(

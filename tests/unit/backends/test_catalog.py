@@ -7,10 +7,14 @@ import anyio
 import pytest
 
 from lightspeed_stack.backends.catalog import ModelCatalog, Provider
+from lightspeed_stack.backends.llama_stack import LlamaStackBackend
 from lightspeed_stack.backends.openai import OpenAIBackend
 from lightspeed_stack.domain.health import HealthStatus
 from lightspeed_stack.errors import BackendError, ModelNotFound
+from lightspeed_stack.stack.client import StackClient
+from lightspeed_stack.transport.http import HttpLimits, HttpTransport
 from tests.servers.openai_server import UNAUTHORIZED, OpenAIServer, Refusal, openai_server
+from tests.servers.stack_answers import recorded
 from tests.spec.registry import requirement
 
 
@@ -114,3 +118,52 @@ async def test_nobody_answers() -> None:
     async with openai_server(models_refusal=UNAUTHORIZED) as one, catalog(("one", one)) as models:
         with pytest.raises(BackendError):
             await models.models()
+
+
+def inside(identifier: str, provider_id: str, kind: str = "llm") -> dict[str, object]:
+    """A model as a stack lists it."""
+    return {"id": identifier, "custom_metadata": {"model_type": kind, "provider_id": provider_id}}
+
+
+@asynccontextmanager
+async def beside_a_stack(*models: dict[str, object]) -> AsyncIterator[ModelCatalog]:
+    """A provider ``one`` with the model ``a``, and a Llama Stack with these models."""
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(openai_server(models=("a",)))
+        other = await stack.enter_async_context(openai_server(models=models, answers=recorded("ogx-1.5.0")))
+        root = other.url.removesuffix("/v1")
+        transport = await stack.enter_async_context(HttpTransport(root, headers={}, limits=HttpLimits()))
+        client = await stack.enter_async_context(StackClient(transport, timeout=5))
+        own = await stack.enter_async_context(OpenAIBackend(one.url))
+        providers = {"one": Provider("one", own), "/stack": Provider("/stack", LlamaStackBackend(client))}
+        yield await stack.enter_async_context(ModelCatalog(providers, default_provider=None, default_model=None))
+
+
+@requirement("catalog:front")
+@pytest.mark.parametrize(
+    ("hint", "label", "asked_as"),
+    [
+        (("vllm", "b"), "b", "vllm/b"),
+        (("vllm", "vllm/b"), "b", "vllm/b"),
+        (("vllm", "org/c"), "org/c", "vllm/org/c"),
+        (("vllm", "alone"), "alone", "alone"),
+        (("one", "a"), "a", "a"),
+    ],
+)
+async def test_a_provider_inside_a_stack_is_known_by_its_id(hint: tuple[str, str], label: str, asked_as: str) -> None:
+    names = ("vllm/b", "vllm/org/c", "alone")
+    async with beside_a_stack(*(inside(name, "vllm") for name in names), inside("one/z", "one")) as catalog:
+        choice = await catalog.choose(*hint)
+        assert (choice.provider_id, choice.label, choice.asked_as) == (hint[0], label, asked_as)
+        assert catalog.backend(choice).fronts is (hint[0] != "one")
+        for gone in (("one", "z"), ("vllm", "z"), ("nobody", "b"), ("/stack", "b")):
+            with pytest.raises(ModelNotFound):
+                await catalog.choose(*gone)
+
+
+@requirement("catalog:front")
+async def test_what_two_places_offer_is_listed_once_and_ours_first() -> None:
+    async with beside_a_stack(inside("one/a", "one"), inside("vllm/b", "vllm", "embedding")) as catalog:
+        assert [offer.identifier for offer in await catalog.models()] == ["one/a", "vllm/b"]
+        choice = await catalog.choose(None, None)
+        assert (choice.provider_id, choice.asked_as, choice.source) == ("one", "a", None)
