@@ -42,12 +42,14 @@ endif
 test: .venv/.ready-dev ## the tests, without the long ones (ARGS="..." for pytest)
 	@sh scripts/browser.sh
 	@LIGHTSPEED_EMBEDDED_MODEL=small $(BIN)/lightspeed-stack model fetch
+	@sh scripts/mcp_servers.sh
 	@sh scripts/stacks.sh $(NEWEST_STACK)
 	@LIGHTSPEED_TEST_STACKS="$(NEWEST_STACK)" $(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
 test-all: .venv/.ready-dev ## every test
 	@sh scripts/browser.sh
 	@LIGHTSPEED_EMBEDDED_MODEL=small $(BIN)/lightspeed-stack model fetch
+	@sh scripts/mcp_servers.sh
 	@sh scripts/stacks.sh $(STACKS)
 	@LIGHTSPEED_TEST_STACKS="$(STACKS)" $(BIN)/python -m pytest $(ARGS)
 
@@ -79,15 +81,19 @@ COMPILE = $$(sh scripts/uv.sh) pip compile --quiet --universal --generate-hashes
 STACK = $(COMPILE) $(ARGS) --override requirements/stacks/overrides.txt pyproject.toml
 lock: ## compute requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(COMPILE) $(ARGS) pyproject.toml -o requirements/base.txt
-	$(COMPILE) $(ARGS) --extra embedded --extra postgres pyproject.toml -o requirements/run.txt
-	$(COMPILE) $(ARGS) --extra embedded --extra postgres --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) $(ARGS) --extra mcp --extra postgres pyproject.toml -o requirements/server.txt
+	$(COMPILE) $(ARGS) --extra embedded --extra mcp --extra postgres pyproject.toml -o requirements/run.txt
+	$(COMPILE) $(ARGS) --extra embedded --extra mcp --extra postgres --group dev pyproject.toml -o requirements/dev.txt
 	echo 'hatchling>=1.27' | $(COMPILE) $(ARGS) - -o requirements/build.txt
+	$(COMPILE) $(ARGS) requirements/mcp/python.in -o requirements/mcp/python.txt
+	$(COMPILE) $(ARGS) requirements/mcp/node.in -o requirements/mcp/node.txt
+	npm install --prefix requirements/mcp --package-lock-only --ignore-scripts --no-audit --no-fund --omit-lockfile-registry-resolved
 	for name in $(filter-out $(NEWEST_STACK),$(STACKS)); do \
 	  $(STACK) requirements/stacks/$$name.in -o requirements/stacks/$$name.txt || exit 1; done
 	$(STACK) --extra library requirements/stacks/$(NEWEST_STACK).in -o requirements/stacks/$(NEWEST_STACK).txt
 
-clean: ## remove what make created, .venv, .stacks and caches too
-	rm -rf .venv .stacks .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build bench/results
+clean: ## remove what make created, .venv, .stacks, .mcp and caches too
+	rm -rf .venv .stacks .mcp .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build bench/results
 	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Whatever is installed for `dev` serves `run` as well, as long as it is up to date.
