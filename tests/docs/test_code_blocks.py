@@ -20,7 +20,7 @@ import yaml
 from lightspeed_stack.backends.embedded_fetch import find_cached
 from lightspeed_stack.backends.embedded_models import Settings
 from lightspeed_stack.config.load import load_config
-from lightspeed_stack.services.adapters import backend_settings
+from lightspeed_stack.services.adapters import adapter_settings
 from tests.docs.pages import KEYS, PAGES, REPOSITORY, Block, all_blocks, blocks, place
 from tests.servers.openai_server import openai_server
 from tests.servers.service import configuration, running
@@ -61,7 +61,7 @@ def test_yaml_is_a_configuration(block: Block, tmp_path: Path) -> None:
     whole = given if "name" in given else completed(given)
     path = tmp_path / "lightspeed-stack.yaml"
     path.write_text(yaml.safe_dump(whole, sort_keys=False), "utf-8")
-    load_config(path, environ=KEYS, settings_of=backend_settings)
+    load_config(path, environ=KEYS, settings_of=adapter_settings)
 
 
 def completed(keys: dict[str, Any]) -> dict[str, Any]:

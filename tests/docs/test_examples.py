@@ -8,7 +8,7 @@ import yaml
 
 from lightspeed_stack.config.load import load_config
 from lightspeed_stack.config.tree import Config
-from lightspeed_stack.services.adapters import backend_settings
+from lightspeed_stack.services.adapters import adapter_settings
 from tests.docs.pages import KEYS, REPOSITORY
 from tests.servers.openai_server import openai_server
 from tests.servers.postgres import PostgresDatabase
@@ -30,6 +30,7 @@ NAMES = [
     "postgres",
     "qwen3",
     "rhaiis",
+    "tools",
     "two-providers",
     "vllm",
 ]
@@ -37,7 +38,7 @@ WITHOUT_SERVER = {"embedded", "own-documents"}
 
 
 def loaded(example: Path) -> Config:
-    return load_config(example / "lightspeed-stack.yaml", environ=KEYS, settings_of=backend_settings)
+    return load_config(example / "lightspeed-stack.yaml", environ=KEYS, settings_of=adapter_settings)
 
 
 def with_servers() -> list[Path]:

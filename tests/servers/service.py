@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from lightspeed_stack.api.app import create_app
 from lightspeed_stack.config.load import load_config
-from lightspeed_stack.services.adapters import backend_settings
+from lightspeed_stack.services.adapters import adapter_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ async def running(yaml: str, folder: Path) -> AsyncIterator[RunningService]:
     """Serve a configuration on a free port until the context is left."""
     path = folder / "lightspeed-stack.yaml"
     path.write_text(yaml, "utf-8")
-    app = create_app(load_config(path, settings_of=backend_settings))
+    app = create_app(load_config(path, settings_of=adapter_settings))
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", ws="none", http="httptools")
     server = uvicorn.Server(config)
     # Not in a task group: that would wrap what a test raises, and end the server before it has closed.

@@ -11,7 +11,7 @@ import yaml
 
 from lightspeed_stack.config.environment import expand
 from lightspeed_stack.config.load import load_config
-from lightspeed_stack.services.adapters import backend_settings
+from lightspeed_stack.services.adapters import adapter_settings
 from tests.docs.pages import KEYS, REPOSITORY, rows
 from tests.servers.stacks import RELEASES, environment
 from tests.spec.registry import requirement
@@ -62,7 +62,7 @@ def test_a_release_accepts_every_file_that_is_for_it(release: str, tmp_path: Pat
 @requirement("examples:stacks:service")
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_our_file_names_a_provider_and_a_model_of_the_stack(folder: Path) -> None:
-    config = load_config(folder / "lightspeed-stack.yaml", environ=KEYS, settings_of=backend_settings)
+    config = load_config(folder / "lightspeed-stack.yaml", environ=KEYS, settings_of=adapter_settings)
     assert config.llama_stack is not None
     # Our references to the environment are theirs.
     stack = expand(yaml.safe_load((folder / "run.yaml").read_text("utf-8")), KEYS).value
@@ -80,7 +80,7 @@ def test_the_commented_lines_put_the_stack_into_our_process(
     assert taken_in == 2
     file = tmp_path / "lightspeed-stack.yaml"
     file.write_text(text, "utf-8")
-    stack = load_config(file, environ=KEYS, settings_of=backend_settings).llama_stack
+    stack = load_config(file, environ=KEYS, settings_of=adapter_settings).llama_stack
     assert stack is not None
     assert stack.use_as_library_client
     assert stack.library_client_config_path == str((folder / "run.yaml").relative_to(REPOSITORY))

@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 
 from lightspeed_stack.doctor import Chapter, Report, examine
-from lightspeed_stack.services.adapters import backend_settings
+from lightspeed_stack.services.adapters import adapter_settings
 
 CONFIG_FILE = Path("lightspeed-stack.yaml")
 WIDTH = 120
@@ -38,7 +38,7 @@ def doctor(argv: list[str]) -> int:
     asked = parser.parse_args(argv)
     # With a run.yaml alone, this service need not be configured at all.
     config = asked.config or (None if asked.run_yaml and not CONFIG_FILE.exists() else CONFIG_FILE)
-    report = examine(config, asked.run_yaml, environ=os.environ, settings_of=backend_settings)
+    report = examine(config, asked.run_yaml, environ=os.environ, settings_of=adapter_settings)
     print(_as_json(report) if asked.json else "\n\n".join(map(_as_text, report.chapters)))
     return 0 if report.healthy else 1
 

@@ -19,7 +19,7 @@ from lightspeed_stack.domain.knowledge import Passage
 from lightspeed_stack.errors import AssistantError, ConfigurationError
 from lightspeed_stack.retrieval.ingest import Addresses, Change, Outcome
 from lightspeed_stack.retrieval.markdown import web_address
-from lightspeed_stack.services.adapters import backend_settings
+from lightspeed_stack.services.adapters import adapter_settings
 from lightspeed_stack.services.knowledge import open_ingest, search_once
 
 CONFIG_FILE = Path("lightspeed-stack.yaml")
@@ -99,7 +99,7 @@ def _configured(config_file: Path | None) -> tuple[RagSection, LlamaStackSection
     """
     if config_file is None and not CONFIG_FILE.exists():
         return RagSection.model_validate({}), None
-    config = load_config(config_file or CONFIG_FILE, settings_of=backend_settings)
+    config = load_config(config_file or CONFIG_FILE, settings_of=adapter_settings)
     return config.rag, config.llama_stack
 
 

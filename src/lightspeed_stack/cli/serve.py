@@ -14,7 +14,7 @@ from lightspeed_stack.config.load import load_config
 from lightspeed_stack.config.service import TlsSection
 from lightspeed_stack.config.tree import Config
 from lightspeed_stack.errors import ConfigurationError
-from lightspeed_stack.services.adapters import adapter, backend_settings
+from lightspeed_stack.services.adapters import adapter, adapter_settings
 from lightspeed_stack.telemetry import logs
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ SHUTDOWN_GRACE = 10
 
 def load(config_file: Path) -> Config:
     """Load a configuration for this installation's adapters. Raises ConfigurationError."""
-    return load_config(config_file, settings_of=backend_settings)
+    return load_config(config_file, settings_of=adapter_settings)
 
 
 def serve(config: Config, config_file: Path, *, verbose: bool) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, FilePath, NonNegativeInt, PositiveFloat, SecretStr, ValidationInfo, field_validator
 
+from lightspeed_stack.config.adapters import raise_for_repeated_ids
 from lightspeed_stack.config.profiles import load_profile, read_prompt
 from lightspeed_stack.config.providers import ProviderSection
 from lightspeed_stack.config.section import Breach, RulesBroken, Section
@@ -72,14 +73,6 @@ class LlamaStackSection(Section):
         return path
 
 
-class McpServerSection(Section):
-    """A server of tools that speaks the Model Context Protocol."""
-
-    name: str = Field(description="Name of the server.", examples=["filesystem"])
-    provider_id: str = Field(default="model-context-protocol", description="Provider of the tools in Llama Stack.")
-    url: str = Field(description="URL of the server.", examples=["http://localhost:3000/mcp"])
-
-
 class InferenceSection(Section):
     """Where models answer, and which one where a caller does not choose."""
 
@@ -98,6 +91,25 @@ class InferenceSection(Section):
     max_attachments: PosInt = Field(default=32, description="Attachments that a question may have.")
     max_attachments_length: PosInt = Field(
         default=1048576, description="Length of all attachments of a question together, in characters."
+    )
+    max_infer_iters: PosInt = Field(
+        default=10, description="Times that a model is asked for one answer, each time with what its tools gave."
+    )
+    max_tool_calls: NonNegativeInt = Field(default=30, description="Calls of tools for one answer.")
+    max_turn_tokens: PosInt | None = Field(
+        default=None,
+        description="Tokens sent and received for one answer, after which no tool is called; null for no limit.",
+    )
+    max_turn_seconds: PositiveFloat = Field(
+        default=600.0, description="Seconds for one answer, after which no tool runs any more."
+    )
+    tool_timeout: PositiveFloat = Field(default=60.0, description="Seconds that one call of a tool may take.")
+    max_tool_result_tokens: PosInt = Field(
+        default=4000,
+        description="Tokens of a tool's result that a model is shown; it can ask for the rest piece by piece.",
+    )
+    max_offered_tools: PosInt = Field(
+        default=24, description="Tools that a model is offered; of more, those most relevant to the question."
     )
     topic_summaries: bool = Field(
         default=True,
@@ -122,14 +134,7 @@ class InferenceSection(Section):
     @field_validator("providers")
     @classmethod
     def _ids_once(cls, providers: tuple[ProviderSection, ...]) -> tuple[ProviderSection, ...]:
-        ids = [provider.id for provider in providers]
-        breaches = [
-            Breach(f"the id '{id_}' is given twice", "give each provider an id of its own", f"{index}/id")
-            for index, id_ in enumerate(ids)
-            if id_ in ids[:index]
-        ]
-        if breaches:
-            raise RulesBroken(*breaches)
+        raise_for_repeated_ids(providers)
         return providers
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from lightspeed_stack.config.adapters import SettingsRefused
 from lightspeed_stack.config.environment import Expansion, Unset
 from lightspeed_stack.config.keys import as_yaml, example, field_at, is_secret, section_at
-from lightspeed_stack.config.providers import SettingsRefused
 from lightspeed_stack.config.section import RulesBroken, Section
 from lightspeed_stack.config.source import Document, KeyPath, Problem, dotted
 

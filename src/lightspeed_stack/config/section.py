@@ -7,6 +7,7 @@ message names the key to change and what to write there.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo
 
@@ -39,11 +40,14 @@ class RulesBroken(ValueError):
         self.breaches = breaches
 
 
-type SettingsOf = Callable[[str], type[Section] | None]
-"""From the name of an adapter to the class of its settings, or None where it has none."""
+type Room = Literal["auth", "backends", "shields"]
+"""The rooms whose adapters a configuration names."""
+
+type SettingsOf = Callable[[Room, str], type[Section] | None]
+"""From the room and the name of an adapter to the class of its settings, or None where it has none."""
 
 
-def no_settings(_name: str) -> type[Section] | None:
+def no_settings(_room: Room, _name: str) -> type[Section] | None:
     """The lookup for a load without adapters: ``extra`` is taken as it is."""
     return None
 

@@ -5,11 +5,11 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
+from lightspeed_stack.config.adapters import raise_for_repeated_ids
 from lightspeed_stack.config.assistant import (
     CustomizationSection,
     InferenceSection,
     LlamaStackSection,
-    McpServerSection,
 )
 from lightspeed_stack.config.data import (
     ByokRagSection,
@@ -21,6 +21,8 @@ from lightspeed_stack.config.data import (
 from lightspeed_stack.config.section import Breach, RulesBroken, Section
 from lightspeed_stack.config.security import AuthenticationSection, AuthorizationSection
 from lightspeed_stack.config.service import ServiceSection
+from lightspeed_stack.config.shields import ShieldSection
+from lightspeed_stack.config.tools import McpServerSection
 
 __all__ = ["Config", "Section"]
 
@@ -58,6 +60,7 @@ class Config(Section):
     )
     byok_rag: tuple[ByokRagSection, ...] = Field(default=(), description="Vector databases for the generator.")
     rag: RagSection = Field(default_factory=RagSection, description="Knowledge that this service searches itself.")
+    shields: tuple[ShieldSection, ...] = Field(default=(), description="Checks on questions and answers.")
 
     @model_validator(mode="before")
     @classmethod
@@ -73,6 +76,12 @@ class Config(Section):
         if given is _ABSENT:
             raise PydanticKnownError("missing")
         return given
+
+    @field_validator("shields")
+    @classmethod
+    def _shields_once(cls, shields: tuple[ShieldSection, ...]) -> tuple[ShieldSection, ...]:
+        raise_for_repeated_ids(shields)
+        return shields
 
     @field_validator("rag")
     @classmethod

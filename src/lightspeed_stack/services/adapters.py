@@ -8,12 +8,9 @@ import importlib
 import importlib.util
 import re
 from types import ModuleType
-from typing import Literal
 
-from lightspeed_stack.config.section import Section
+from lightspeed_stack.config.section import Room, Section
 from lightspeed_stack.errors import ConfigurationError
-
-type Room = Literal["backends", "auth"]
 
 
 def adapter(room: Room, name: str) -> ModuleType | None:
@@ -33,9 +30,9 @@ def required(room: Room, name: str, *, key: str) -> ModuleType:
     return module
 
 
-def backend_settings(name: str) -> type[Section] | None:
-    """The class that checks ``extra`` of a provider of this type, for ``load_config``."""
-    module = adapter("backends", name)
+def adapter_settings(room: Room, name: str) -> type[Section] | None:
+    """The class that checks ``extra`` of an entry of this type, for ``load_config``."""
+    module = adapter(room, name)
     settings: type[Section] | None = getattr(module, "Settings", None)
     return settings
 

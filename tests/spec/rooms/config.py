@@ -119,4 +119,13 @@ REQUIREMENTS: dict[str, Requirement] = {
     "config:start:light": Requirement(
         "Loading a configuration imports neither the web framework nor the JSONPath parser.", "layout.md 6"
     ),
+    "config:tools:servers": Requirement(
+        "A server of tools is refused at load where a header may not be set or its value has no known source, without "
+        "showing the value; a tool's approval is 'always', 'never' or lists.",
+        "issue 5, 1",
+    ),
+    "config:shields:checked": Requirement(
+        "Ids of shields are given once, and their extra keys are checked by the adapter, with line and key.",
+        "issue 5, 4; layout.md 6",
+    ),
 }

@@ -14,7 +14,7 @@ from tests.unit.config.conftest import MINIMAL, Files
 def test_the_dump_of_the_minimal_file(files: Files) -> None:
     text = dump(files.load(MINIMAL))
     assert text.startswith('{\n    "name": "my service",\n    "service": {\n        "host": "localhost",\n')
-    assert text.endswith('        "min_score": 0.25\n    }\n}')
+    assert text.endswith('        "min_score": 0.25\n    },\n    "shields": []\n}')
     assert list(json.loads(text)) == [
         "name",
         "service",
@@ -29,6 +29,7 @@ def test_the_dump_of_the_minimal_file(files: Files) -> None:
         "conversation_cache",
         "byok_rag",
         "rag",
+        "shields",
     ]
 
 

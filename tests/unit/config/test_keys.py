@@ -41,16 +41,19 @@ CONTRACT = {
     "byok_rag[]": "rag_id rag_type embedding_model embedding_dimension vector_db_id db_path",
 }
 OURS = {
-    "": "rag",
+    "": "rag shields",
     "service": "max_body_size",
     "llama_stack": "timeout max_retries retry_delay allow_degraded_mode",
     "user_data_collection": "transcripts_without_text retention_days max_storage_size",
+    "mcp_servers[]": "authorization_headers headers timeout require_approval",
     "authentication": "skip_for_health_probes skip_for_metrics",
-    "inference": "providers max_question_length max_attachments max_attachments_length topic_summaries",
-    "inference.providers[]": "id type url api_key api_key_env allowed_models extra",
+    "inference": "providers max_question_length max_attachments max_attachments_length max_infer_iters max_tool_calls "
+    "max_turn_tokens max_turn_seconds tool_timeout max_tool_result_tokens max_offered_tools topic_summaries",
+    "inference.providers[]": "id type extra url api_key api_key_env allowed_models",
     "rag": "stores embedding max_passages min_score",
     "rag.embedding": "model dimension max_tokens",
     "rag.stores[]": "name path",
+    "shields[]": "id type extra required",
 }
 
 
@@ -171,7 +174,17 @@ def test_defaults_of_sections_that_are_null_without_them(files: Files) -> None:
             + f"byok_rag: [{{rag_id: r, vector_db_id: v, db_path: {files.directory}/store.db}}]\n"
         )
     )
-    assert tree["mcp_servers"] == [{"name": "a", "provider_id": "model-context-protocol", "url": "anything"}]
+    assert tree["mcp_servers"] == [
+        {
+            "name": "a",
+            "provider_id": "model-context-protocol",
+            "url": "anything",
+            "authorization_headers": {},
+            "headers": [],
+            "timeout": None,
+            "require_approval": "never",
+        }
+    ]
     assert tree["database"] == {
         "sqlite": None,
         "postgres": {

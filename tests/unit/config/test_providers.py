@@ -5,7 +5,7 @@ from pydantic import Field, SecretStr
 
 from lightspeed_stack.config.dump import as_json
 from lightspeed_stack.config.providers import ProviderSection
-from lightspeed_stack.config.section import Section
+from lightspeed_stack.config.section import Room, Section
 from tests.spec.registry import requirement
 from tests.unit.config.conftest import Files
 
@@ -23,7 +23,7 @@ class Demanding(Section):
     model: str
 
 
-def settings_of(type_: str) -> type[Section] | None:
+def settings_of(_room: Room, type_: str) -> type[Section] | None:
     known: dict[str, type[Section]] = {"local": Settings, "demanding": Demanding}
     return known.get(type_)
 
