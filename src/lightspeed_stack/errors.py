@@ -12,6 +12,12 @@ AssistantError
 ├── ConversationNotFound          no such conversation, or not the caller's
 ├── ConversationAccessDenied      the same, in the words of the streaming endpoint
 ├── ModelNotFound                 the model and provider pair is not offered
+├── ShieldNotFound                the request names a shield that there is not
+├── ToolAuthorizationRequired     a server of tools that was asked for wants a token
+├── ServerNotFound                no server of tools has that name
+├── ServerExists                  a server of tools has that name already
+├── ServerRefused                 no more servers of tools, or not this one
+├── ServerNotRemovable            the configuration names the server of tools, not a caller
 ├── PromptTooLong                 the question does not fit
 ├── BackendError
 │   ├── BackendUnavailable        the model's server cannot be reached, or is not ready
@@ -121,6 +127,49 @@ class ModelNotFound(AssistantError):
     """No provider offers the model that was asked for, or none offers any."""
 
     response = "Unable to process this request"
+
+
+class ShieldNotFound(AssistantError):
+    """``shield_ids`` of a request name a shield that this service does not have."""
+
+    response = "Unable to process this request"
+
+
+class ToolAuthorizationRequired(AssistantError):
+    """A server of tools that the request asked for refuses what was sent to prove who asks, or misses it.
+
+    ``www_authenticate`` is the server's own header of that name, which tells a client where to get a token.
+    """
+
+    response = "Authorization required"
+
+    def __init__(self, cause: str, *, www_authenticate: str) -> None:
+        super().__init__(cause)
+        self.www_authenticate = www_authenticate
+
+
+class ServerNotFound(AssistantError):
+    """No server of tools has that name."""
+
+    response = "MCP server not found"
+
+
+class ServerExists(AssistantError):
+    """A server of tools has that name already."""
+
+    response = "MCP server already exists"
+
+
+class ServerRefused(AssistantError):
+    """There are as many registered servers of tools as may be, or this one asks for what a caller may not have."""
+
+    response = "MCP server cannot be registered"
+
+
+class ServerNotRemovable(AssistantError):
+    """The server of tools stands in the configuration, where the operator may remove it."""
+
+    response = "MCP server cannot be removed"
 
 
 class PromptTooLong(AssistantError):

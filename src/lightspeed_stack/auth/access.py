@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lightspeed_stack.domain.identity import OTHERS, Action, Principal
+from lightspeed_stack.domain.identity import OPERATING, OTHERS, Action, Principal
 from lightspeed_stack.errors import NotAllowed
 
 EVERYONE = "*"
@@ -26,7 +26,7 @@ class AccessPolicy:
     @classmethod
     def build(cls, module: str, rules: Iterable[tuple[str, Iterable[Action]]] | None) -> "AccessPolicy":
         """From the authentication module's name and the configured access rules, as (role, actions) pairs."""
-        open_to_all = _ALL - OTHERS if module in {"noop", "noop-with-token"} else _ALL - OTHERS - {Action.ADMIN}
+        open_to_all = _ALL - OTHERS if module in {"noop", "noop-with-token"} else _ALL - OTHERS - OPERATING
         merged: dict[str, frozenset[Action]] = {}
         for role, actions in rules or ():
             merged[role] = merged.get(role, frozenset()) | frozenset(actions)

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from lightspeed_stack.domain.identity import Principal
+from lightspeed_stack.domain.identity import Principal, ToolAccess
 from lightspeed_stack.domain.ids import ConversationId, RequestId
 from lightspeed_stack.domain.knowledge import Citation, Passage
 
@@ -22,8 +22,40 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What one answer may take: ``rounds`` of the model, ``calls`` of tools, ``tokens`` sent and received, ``seconds``.
+
+    None is no limit, or in a question no wish.
+    """
+
+    rounds: int | None = None
+    calls: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+    def within(self, other: "Budget") -> "Budget":
+        """The lower limit of the two, for each."""
+        return Budget(
+            _lower(self.rounds, other.rounds),
+            _lower(self.calls, other.calls),
+            _lower(self.tokens, other.tokens),
+            _lower(self.seconds, other.seconds),
+        )
+
+
+def _lower[N: (int, float)](one: N | None, other: N | None) -> N | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """What a caller wants, as said; None where nothing was said."""
+    """What a caller wants, as said; None where nothing was said.
+
+    ``shield_ids`` name the shields that are to look at it, besides those that always do. ``budget`` can only lower what
+    the operator allows.
+    """
 
     text: str
     conversation_id: ConversationId | None = None
@@ -32,11 +64,16 @@ class Question:
     system_prompt: str | None = None
     attachments: tuple[Attachment, ...] = ()
     no_tools: bool = False
+    shield_ids: tuple[str, ...] | None = None
+    budget: Budget = Budget()
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A model's wish to call a tool; ``arguments`` is the JSON text the model wrote, not yet checked."""
+    """A model's wish to call a tool; ``arguments`` is the JSON text the model wrote, not yet checked.
+
+    ``server_name`` is the configured name of the server that has the tool, None where none has.
+    """
 
     id: str
     name: str
@@ -172,6 +209,7 @@ class Turn:
     model: ModelChoice
     instructions: str
     started_at: datetime
+    access: ToolAccess = field(default_factory=ToolAccess)
 
     @property
     def is_new(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lightspeed_stack.domain.chat import ModelChoice, ToolCall, ToolResult, Usage
 from lightspeed_stack.domain.ids import ConversationId, RequestId
 from lightspeed_stack.domain.knowledge import Citation, Passage
+from lightspeed_stack.domain.notices import Notice
 from lightspeed_stack.errors import AssistantError
 
 
@@ -50,6 +51,13 @@ class Compacted:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something was refused, stopped, skipped or changed just now."""
+
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
     """The answer is complete. ``stored`` is False when it could not be stored; it is then given all the same."""
 
@@ -60,6 +68,7 @@ class TurnEnded:
     citations: tuple[Citation, ...]
     tool_results: tuple[ToolResult, ...]
     stored: bool
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +78,6 @@ class TurnFailed:
     error: AssistantError
 
 
-type TurnEvent = TurnStarted | Cited | TokenDelta | ToolCalled | ToolReturned | Compacted | TurnEnded | TurnFailed
+type TurnEvent = (
+    TurnStarted | Cited | TokenDelta | ToolCalled | ToolReturned | Compacted | Noticed | TurnEnded | TurnFailed
+)

@@ -31,6 +31,9 @@ class Action(StrEnum):
     GET_CONFIG = "get_config"
     INFO = "info"
     MODEL_OVERRIDE = "model_override"
+    LIST_MCP_SERVERS = "list_mcp_servers"
+    REGISTER_MCP_SERVER = "register_mcp_server"
+    DELETE_MCP_SERVER = "delete_mcp_server"
 
 
 OTHERS = frozenset(
@@ -42,6 +45,9 @@ OTHERS = frozenset(
     }
 )
 """Actions on conversations of somebody else."""
+
+OPERATING = frozenset({Action.ADMIN, Action.REGISTER_MCP_SERVER, Action.DELETE_MCP_SERVER})
+"""Actions that change the service for everybody: a server of tools is called with what others say and may prove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +76,17 @@ class Principal:
     token: str = field(default="", repr=False)
     roles: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAccess:
+    """What a request brings for servers of tools; nothing of it is ever logged or stored.
+
+    ``token`` is the caller's bearer token, ``""`` where there is none. ``by_server`` are the headers that the request's
+    ``MCP-HEADERS`` give, by the name or URL of a server, as they were sent. ``passed_on`` are headers of the request
+    itself, by lower-case name: those that some server is configured to get.
+    """
+
+    token: str = field(default="", repr=False)
+    by_server: Mapping[str, Mapping[str, str]] = field(default=MappingProxyType({}), repr=False)
+    passed_on: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)

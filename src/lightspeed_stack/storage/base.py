@@ -12,6 +12,7 @@ from lightspeed_stack.domain.chat import Conversation, Exchange, ModelChoice, Tr
 from lightspeed_stack.domain.feedback import Feedback
 from lightspeed_stack.domain.health import Health
 from lightspeed_stack.domain.ids import ConversationId
+from lightspeed_stack.domain.servers import ToolServer
 
 MAX_PAGE = 10_000
 """Entries of a list at most; who asks for no number gets as many."""
@@ -167,3 +168,22 @@ class TranscriptSink(Protocol):
         ...
 
     async def probe(self) -> Health: ...
+
+
+class ServerStore(Protocol):
+    """Servers of tools that callers registered. What a call has returned from is stored durably, for all replicas.
+
+    All methods raise StorageError.
+    """
+
+    async def servers(self) -> tuple[ToolServer, ...]:
+        """By name."""
+        ...
+
+    async def add(self, server: ToolServer) -> bool:
+        """Store it; False where one of that name is there, which stays as it is."""
+        ...
+
+    async def remove(self, name: str) -> bool:
+        """Forget it; False where there is none of that name."""
+        ...

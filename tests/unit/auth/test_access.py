@@ -3,7 +3,7 @@
 import pytest
 
 from lightspeed_stack.auth.access import AccessPolicy
-from lightspeed_stack.domain.identity import OTHERS, Action, Principal
+from lightspeed_stack.domain.identity import OPERATING, OTHERS, Action, Principal
 from lightspeed_stack.errors import NotAllowed
 from tests.spec.registry import requirement
 
@@ -20,8 +20,8 @@ def who(*roles: str) -> Principal:
     [
         ("noop", OTHERS),
         ("noop-with-token", OTHERS),
-        ("k8s", OTHERS | {Action.ADMIN}),
-        ("jwk-token", OTHERS | {Action.ADMIN}),
+        ("k8s", OTHERS | OPERATING),
+        ("jwk-token", OTHERS | OPERATING),
     ],
 )
 def test_without_rules_everybody_keeps_to_their_own(module: str, missing: frozenset[Action]) -> None:

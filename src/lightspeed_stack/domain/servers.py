@@ -1,0 +1,48 @@
+"""Servers of tools: what is known of one before it is asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class HeaderSource(StrEnum):
+    """Words that stand for the value of an authorization header; everything else is the path of a file."""
+
+    KUBERNETES = "kubernetes"
+    CLIENT = "client"
+    OAUTH = "oauth"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Which tools a human has to approve: those in ``always``, none in ``never``, and the rest where ``others``."""
+
+    always: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
+    others: bool = False
+
+    def needed(self, tool: str) -> bool:
+        return tool in self.always or (self.others and tool not in self.never)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolServer:
+    """A server of tools.
+
+    ``authorization_headers``: header name → a word of ``HeaderSource``, or the path of a file that holds the value.
+    ``headers`` are the names of headers of a request that are passed on. ``timeout`` in seconds for one call, None for
+    the service's own.
+    """
+
+    name: str
+    url: str
+    provider_id: str = "model-context-protocol"
+    authorization_headers: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)
+    headers: tuple[str, ...] = ()
+    timeout: float | None = None
+    approval: Approval = Approval()
+
+    def supplied_by_client(self, source: HeaderSource) -> tuple[str, ...]:
+        """The names of the authorization headers with this source, in their given order."""
+        return tuple(name for name, value in self.authorization_headers.items() if value == source)
