@@ -1,0 +1,1 @@
+"""MCP servers that others wrote, before our client and before the whole service."""
