@@ -11,6 +11,7 @@ import importlib.util
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,9 @@ def _embed(engine: Engine, text: str) -> bytes:
     hidden = engine.session.run(None, feed)[0][0]  # tokens x dimension
     mean = hidden.mean(axis=0)
     return (mean / np.linalg.norm(mean)).astype("<f4").tobytes()  # type: ignore[no-any-return]
+
+
+@cache
+def shared() -> MiniLM:
+    """One for the whole process: loading it takes a second and 100 MB, and texts of every kind go through it."""
+    return MiniLM()
