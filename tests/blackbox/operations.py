@@ -1,4 +1,4 @@
-"""The 24 documented operations, each with a request that the service accepts."""
+"""The 24 documented operations of the reference and ours, each with a request that the service accepts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,7 @@ from tests.blackbox.stand import UNKNOWN, Answer, Stand
 type Json = dict[str, Any]
 
 FEEDBACK: Json = {"conversation_id": UNKNOWN, "user_question": "q", "llm_response": "r", "sentiment": 1}
+TOOLS: Json = {"name": "weather", "url": "http://127.0.0.1:9/mcp"}
 TOPIC: Json = {"topic_summary": "New"}
 
 
@@ -27,7 +28,7 @@ class Operation:
 
     @property
     def url(self) -> str:
-        return self.path.format(conversation_id=UNKNOWN, provider_id="fake")
+        return self.path.format(conversation_id=UNKNOWN, provider_id="fake", name="nothing")
 
 
 _V1, _V2 = "/v1/conversations/{conversation_id}", "/v2/conversations/{conversation_id}"
@@ -59,5 +60,15 @@ OPERATIONS = {
         Operation("GET", "/liveness", "INFO"),
         Operation("POST", "/authorized", None),
         Operation("GET", "/metrics", "GET_METRICS"),
+    )
+}
+
+OURS = {
+    f"{it.method} {it.path}": it
+    for it in (
+        Operation("GET", "/v1/mcp-servers", "LIST_MCP_SERVERS"),
+        Operation("POST", "/v1/mcp-servers", "REGISTER_MCP_SERVER", TOOLS, status=201),
+        Operation("DELETE", "/v1/mcp-servers/{name}", "DELETE_MCP_SERVER", status=404),
+        Operation("GET", "/v1/mcp-auth/client-options", "GET_TOOLS"),
     )
 }

@@ -17,10 +17,16 @@ import anyio
 
 from lightspeed_stack.domain.chat import Conversation, Exchange, Usage
 from lightspeed_stack.domain.ids import ConversationId, new_conversation_id, new_request_id
-from lightspeed_stack.storage.base import ConversationCache, ConversationStore, FeedbackSwitch
+from lightspeed_stack.storage.base import ConversationCache, ConversationStore, FeedbackSwitch, ServerStore
 from lightspeed_stack.storage.locations import Location, PostgresServer, SqliteFile
 from lightspeed_stack.storage.opened import CachePlace, SqlStorage, open_storage
-from lightspeed_stack.storage.opening import Opening, OpeningCache, OpeningConversations, OpeningFeedbackSwitch
+from lightspeed_stack.storage.opening import (
+    Opening,
+    OpeningCache,
+    OpeningConversations,
+    OpeningFeedbackSwitch,
+    OpeningServers,
+)
 from tests.servers.postgres import PostgresDatabase
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -97,6 +103,7 @@ class Stores:
     conversations: ConversationStore
     maybe_cache: ConversationCache | None
     switch: FeedbackSwitch
+    servers: ServerStore
     ours: Location
     kept: CachePlace | None
 
@@ -164,12 +171,13 @@ def open_stores(
     """A storage until the context is left, opened at once or by the first call."""
     if not when_needed:
         with closing(opened(ours, kept, feedback_enabled=feedback_enabled)) as storage:
-            yield Stores(storage.conversations, storage.cache, storage.feedback_switch, ours, kept)
+            parts = storage.conversations, storage.cache, storage.feedback_switch, storage.servers
+            yield Stores(*parts, ours, kept)
         return
     opening = Opening(lambda: opened(ours, kept, feedback_enabled=feedback_enabled))
     cache = None if kept is None else OpeningCache(opening)
     switch = OpeningFeedbackSwitch(opening, configured=feedback_enabled)
-    yield Stores(OpeningConversations(opening), cache, switch, ours, kept)
+    yield Stores(OpeningConversations(opening), cache, switch, OpeningServers(opening), ours, kept)
     anyio.run(opening.aclose)
 
 

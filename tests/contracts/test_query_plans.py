@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from lightspeed_stack.domain.chat import ModelChoice
+from lightspeed_stack.domain.servers import ToolServer
 from lightspeed_stack.storage.locations import SqliteFile
 from lightspeed_stack.storage.opened import CachePlace, SqlStorage, open_storage
 from tests.contracts.stores import ask, conversation, exchange, server
@@ -54,6 +55,9 @@ async def use_everything(storage: SqlStorage) -> None:
     await cache.delete("alice", talk.id)
     await store.delete(other.id, owner="alice")
     await storage.feedback_switch.turn(False)
+    await storage.servers.add(ToolServer("files", "http://127.0.0.1:1/mcp"))
+    await storage.servers.servers()
+    await storage.servers.remove("files")
 
 
 @pytest.fixture

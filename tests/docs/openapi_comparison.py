@@ -82,7 +82,9 @@ def _members(place: str, other: Json, ours: Json) -> Iterator[tuple[str, str]]:
         required = [name for name in ours.get("required", ()) if name in other["properties"]]
         yield from _same(f"{place} required", sorted(other.get("required", ())), sorted(required))
     if "enum" in other:
-        yield from _same(f"{place} enum", sorted(other["enum"]), sorted(ours.get("enum", ())))
+        # We may know more values: what a client of the other one writes, we take.
+        common = [value for value in ours.get("enum", ()) if value in other["enum"]]
+        yield from _same(f"{place} enum", sorted(other["enum"]), sorted(common))
     if "items" in other:
         yield from _schema(f"{place}[]", other["items"], ours.get("items", {}))
     match other.get("additionalProperties"):

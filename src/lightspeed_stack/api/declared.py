@@ -74,8 +74,25 @@ REFUSED: Declared = {
 
 NOT_THERE: Declared = {404: {"model": ErrorResponse}}
 
+TAKEN: Declared = {409: {"model": ErrorResponse}}
+"""A route that gives something a name."""
+
+ASKS_TOOLS: Declared = {
+    401: {
+        "model": UnauthorizedResponse | ErrorResponse,
+        "headers": {
+            "WWW-Authenticate": {
+                "description": "where a server of tools wants a token for which ``MCP-HEADERS`` asked: its own words",
+                "schema": {"type": "string"},
+            }
+        },
+    }
+}
+"""What stands instead of the same status of ``ASKS_WHO`` where servers of tools are asked."""
+
 ASKS_A_MODEL: Declared = {
     **DENIED,
+    **ASKS_TOOLS,
     **REFUSED,
     **NOT_THERE,
     **BAD_BODY,

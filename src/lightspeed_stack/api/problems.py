@@ -28,6 +28,12 @@ STATUS: dict[type[errors.AssistantError], int] = {
     errors.ConversationAccessDenied: 403,
     errors.ConversationNotFound: 404,
     errors.ModelNotFound: 400,
+    errors.ShieldNotFound: 422,
+    errors.ToolAuthorizationRequired: 401,
+    errors.ServerNotFound: 404,
+    errors.ServerExists: 409,
+    errors.ServerRefused: 409,
+    errors.ServerNotRemovable: 403,
     errors.PromptTooLong: 413,
     errors.BackendRateLimited: 429,
     errors.BackendError: 500,
@@ -75,6 +81,8 @@ async def on_assistant_error(_: Request, error: Exception) -> Response:
     headers = {}
     if isinstance(error, errors.BackendRateLimited) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.ToolAuthorizationRequired):
+        headers["WWW-Authenticate"] = error.www_authenticate
     return json_response(status_of(error), {"detail": detail_of(error)}, headers)
 
 

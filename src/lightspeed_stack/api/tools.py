@@ -1,22 +1,27 @@
 """``/v1/tools``: what a model may call, in the shape of Llama Stack 0.2 (rest-api.md 4.3)."""
 
-import json
-from collections.abc import Mapping
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from lightspeed_stack.api.declared import DENIED
+from lightspeed_stack.api.declared import ASKS_TOOLS, DENIED
 from lightspeed_stack.api.deps import allowed, services_of
+from lightspeed_stack.api.mcp_servers import without_credentials
 from lightspeed_stack.api.problems import json_response
+from lightspeed_stack.api.tool_access import tool_access
+from lightspeed_stack.api.tool_parameters import parameters_of
 from lightspeed_stack.domain.identity import Action, Principal
-from lightspeed_stack.tools.base import Tool
+from lightspeed_stack.tools.base import SkippedServer, SkipReason, Tool, Toolset
 
 router = APIRouter()
 
 BUILTIN = "builtin"
+
+LONG_LIST = 50
+"""Tools from which the list is made in a thread: each has a schema to look through."""
 
 DESCRIPTION_LIMIT = 200
 SHORTEST_PART = 20
@@ -35,8 +40,17 @@ HEADINGS = (
 )
 
 
+class SkippedServerInfo(BaseModel):
+    """A server of tools whose tools are not listed; ``message`` says why in a sentence, ``reason`` in a word."""
+
+    name: str
+    reason: SkipReason
+    message: str
+
+
 class ToolsResponse(BaseModel):
     tools: list[dict[str, Any]]
+    skipped_servers: list[SkippedServerInfo] = Field([], description="Servers that take no part, if any")
 
 
 @router.get(
@@ -44,11 +58,22 @@ class ToolsResponse(BaseModel):
     operation_id="tools_endpoint_handler_v1_tools_get",
     tags=["tools"],
     response_model=ToolsResponse,
-    responses=DENIED,
+    responses={**DENIED, **ASKS_TOOLS},
 )
-async def tools(request: Request, _: Annotated[Principal, Depends(allowed(Action.GET_TOOLS))]) -> Response:
-    """List the tools, in the order of the configuration and then of each server."""
-    return json_response(200, {"tools": [tool_entry(tool) for tool in services_of(request).toolset.tools]})
+async def tools(request: Request, who: Annotated[Principal, Depends(allowed(Action.GET_TOOLS))]) -> Response:
+    """List the tools that this caller may use, in the order of the configuration and then of each server."""
+    source = services_of(request).tools
+    toolset = await source.toolset(tool_access(request, who, source.passed_on))
+    if len(toolset.tools) < LONG_LIST:
+        return _listed(toolset)
+    return await anyio.to_thread.run_sync(_listed, toolset)
+
+
+def _listed(toolset: Toolset) -> Response:
+    entries = [tool_entry(tool) for tool in toolset.tools]
+    skipped = [skipped_entry(it) for it in toolset.skipped]
+    # Only where there are any: otherwise the answer is what the reference's is.
+    return json_response(200, {"tools": entries, "skipped_servers": skipped} if skipped else {"tools": entries})
 
 
 def tool_entry(tool: Tool) -> dict[str, Any]:
@@ -58,31 +83,13 @@ def tool_entry(tool: Tool) -> dict[str, Any]:
         "parameters": parameters_of(tool.spec.parameters),
         "provider_id": tool.provider_id,
         "toolgroup_id": tool.group,
-        "server_source": tool.server or BUILTIN,
+        "server_source": without_credentials(tool.server) if tool.server else BUILTIN,
         "type": "tool",
     }
 
 
-def parameters_of(schema: str) -> list[dict[str, Any]]:
-    """The parameters that a JSON Schema object asks for, in its order; none where it is not one."""
-    try:
-        parsed = json.loads(schema)
-    except ValueError:
-        return []
-    if not isinstance(parsed, dict) or not isinstance(parsed.get("properties"), dict):
-        return []
-    required = parsed.get("required")
-    wanted = required if isinstance(required, list) else []
-    return [
-        {
-            "name": name,
-            "description": _text(about, "description"),
-            "parameter_type": _type(about),
-            "required": name in wanted,
-            "default": about.get("default") if isinstance(about, dict) else None,
-        }
-        for name, about in parsed["properties"].items()
-    ]
+def skipped_entry(server: SkippedServer) -> dict[str, str]:
+    return {"name": server.name, "reason": server.reason.value, "message": server.message}
 
 
 def readable(description: str) -> str:
@@ -98,15 +105,3 @@ def readable(description: str) -> str:
         if text.startswith("USECASE="):
             return text.removeprefix("USECASE=").strip()
     return description[:DESCRIPTION_LIMIT] + "..." if len(description) > DESCRIPTION_LIMIT else description
-
-
-def _text(about: Any, key: str) -> str:
-    found = about.get(key) if isinstance(about, Mapping) else None
-    return found if isinstance(found, str) else ""
-
-
-def _type(about: Any) -> str:
-    """The type; of several, the first that is not null."""
-    found = about.get("type") if isinstance(about, Mapping) else None
-    names = found if isinstance(found, list) else [found]
-    return next((name for name in names if isinstance(name, str) and name != "null"), "")

@@ -18,6 +18,7 @@ from lightspeed_stack.storage.database import Database
 from lightspeed_stack.storage.locations import Location, SqliteFile
 from lightspeed_stack.storage.migrations import CACHED, OURS, Line, upgrade
 from lightspeed_stack.storage.presence import AdvisoryPresence, FilePresence, Presence
+from lightspeed_stack.storage.servers import SqlToolServers
 from lightspeed_stack.storage.statements import Cached, Ours
 from lightspeed_stack.storage.switch import SqlFeedbackSwitch, forget
 from lightspeed_stack.storage.writer import Writer, reason_of
@@ -38,6 +39,7 @@ class SqlStorage:
     conversations: SqlConversations
     cache: CachedConversations | None
     feedback_switch: SqlFeedbackSwitch
+    servers: SqlToolServers
     databases: tuple[Database, ...]
     closing: ExitStack
 
@@ -77,6 +79,7 @@ def _open(ours: Location, cache: CachePlace | None, closing: ExitStack, *, feedb
         conversations=SqlConversations(database, writer, write, tables),
         cache=CachedConversations(tables, database, writer, write) if tables else None,
         feedback_switch=SqlFeedbackSwitch(database, writer, write, configured=feedback_enabled),
+        servers=SqlToolServers(database, writer, write),
         databases=(database,) if kept is None or kept is database else (database, kept),
         closing=closing.pop_all(),
     )

@@ -16,6 +16,7 @@ import anyio.to_thread
 from lightspeed_stack.domain.chat import Conversation, Exchange, ModelChoice
 from lightspeed_stack.domain.health import Health
 from lightspeed_stack.domain.ids import ConversationId
+from lightspeed_stack.domain.servers import ToolServer
 from lightspeed_stack.errors import StorageError
 from lightspeed_stack.storage.base import (
     MAX_PAGE,
@@ -24,6 +25,7 @@ from lightspeed_stack.storage.base import (
     ConversationStore,
     FeedbackSwitch,
     Page,
+    ServerStore,
     Summary,
 )
 
@@ -39,6 +41,9 @@ class Opened(Protocol):
 
     @property
     def feedback_switch(self) -> FeedbackSwitch: ...
+
+    @property
+    def servers(self) -> ServerStore: ...
 
     def close(self) -> None:
         """Store what is waiting, then close. Blocking."""
@@ -190,3 +195,22 @@ class OpeningFeedbackSwitch:
     async def turn(self, on: bool) -> bool:
         """See FeedbackSwitch."""
         return await (await self._opening.get()).feedback_switch.turn(on)
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningServers:
+    """Implements ``storage.base.ServerStore``."""
+
+    opening: Opening
+
+    async def servers(self) -> tuple[ToolServer, ...]:
+        """See ServerStore."""
+        return await (await self.opening.get()).servers.servers()
+
+    async def add(self, server: ToolServer) -> bool:
+        """See ServerStore."""
+        return await (await self.opening.get()).servers.add(server)
+
+    async def remove(self, name: str) -> bool:
+        """See ServerStore."""
+        return await (await self.opening.get()).servers.remove(name)

@@ -29,7 +29,12 @@ from sqlalchemy import (
 
 from lightspeed_stack.domain.ids import ConversationId
 from lightspeed_stack.storage.cache_tables import cache, conversations
-from lightspeed_stack.storage.tables import lightspeed_setting, lightspeed_turn, user_conversation
+from lightspeed_stack.storage.tables import (
+    lightspeed_setting,
+    lightspeed_tool_server,
+    lightspeed_turn,
+    user_conversation,
+)
 from lightspeed_stack.storage.writer import Statement
 
 
@@ -46,7 +51,7 @@ def _given(column: Column[Any], name: str = "") -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Statements on our database; parameters are named after columns, in conditions ``of_id`` and ``of_owner``."""
+    """Statements on our database; parameters are named after columns, in conditions with ``of_``."""
 
     create: ClauseElement
     touch: Update
@@ -56,12 +61,14 @@ class Ours:
     delete: Delete
     delete_turns: Delete
     set: ClauseElement
+    add_server: ClauseElement
+    remove_server: Delete
 
     @classmethod
     def of(cls, dialect: str) -> "Ours":
         """The statements in the words of a dialect."""
         insert = _insert(dialect)
-        talk, turn = user_conversation.c, lightspeed_turn.c
+        talk, turn, server = user_conversation.c, lightspeed_turn.c, lightspeed_tool_server.c
         of_id = talk.id == _given(talk.id, "of_id")
         stored = exists().where(turn.request_id == _given(turn.request_id))
         columns = [column for column in lightspeed_turn.columns if column.name not in {"id", "instructions"}]
@@ -95,6 +102,12 @@ class Ours:
             delete=delete(user_conversation).where(of_id),
             delete_turns=delete(lightspeed_turn).where(turn.conversation_id == _given(talk.id, "of_id")),
             set=setting.on_conflict_do_update(index_elements=["name"], set_={"value": setting.excluded.value}),
+            add_server=insert(lightspeed_tool_server).on_conflict_do_nothing(index_elements=["name"]),
+            # Not one of the same name that was registered meanwhile.
+            remove_server=delete(lightspeed_tool_server).where(
+                server.name == _given(server.name, "of_name"),
+                server.registration == _given(server.registration, "of_registration"),
+            ),
         )
 
     def deleted(self, conversation_id: ConversationId) -> list[Statement]:
@@ -114,6 +127,8 @@ class Ours:
             self.delete,
             self.delete_turns,
             self.set,
+            self.add_server,
+            self.remove_server,
         )
 
 

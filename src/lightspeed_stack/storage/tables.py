@@ -5,7 +5,20 @@ can still read what we wrote. The text of turns, which it leaves to its stack, s
 tables come about is in ``migrations``.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, Text, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+)
 
 metadata = MetaData()
 
@@ -62,3 +75,21 @@ lightspeed_setting = Table(
     Column("value", String, nullable=False),
 )
 """What is set at run time, for all processes on this database."""
+
+lightspeed_tool_server = Table(
+    "lightspeed_tool_server",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("url", String, nullable=False),
+    Column("provider_id", String, nullable=False),
+    # An object, a list and an object as JSON.
+    Column("authorization_headers", Text, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("approval", Text, nullable=False),
+    # Seconds.
+    Column("timeout", Double, nullable=True),
+    Column("registered_at", DateTime(timezone=True), nullable=False),
+    # Which call stored it, so that the one of several at once knows that it did.
+    Column("registration", String, nullable=False),
+)
+"""The servers of tools that callers registered. What a header holds never stands here, only where to get it."""

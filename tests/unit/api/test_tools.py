@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from lightspeed_stack.api.catalog import shield_entry
-from lightspeed_stack.api.tools import parameters_of, readable, tool_entry
+from lightspeed_stack.api.tool_parameters import MAX_STEPS, parameters_of
+from lightspeed_stack.api.tools import readable, skipped_entry, tool_entry
 from lightspeed_stack.backends.base import ToolSpec
-from lightspeed_stack.shields.base import Stage, Violation
-from lightspeed_stack.tools.base import NoTools, Tool
+from lightspeed_stack.shields.base import Stage, Watch
+from lightspeed_stack.tools.base import SkippedServer, SkipReason, Tool
 from tests.spec.registry import requirement
 
 LONG = "TOOL_NAME=a " + "x" * 300
@@ -94,7 +95,14 @@ def test_a_tool_in_the_shape_of_llama_stack() -> None:
         "type": "tool",
     }
     assert tool_entry(Tool(spec, "files", "builtin"))["server_source"] == "builtin"
-    assert NoTools().tools == ()
+    hidden = Tool(spec, "files", "builtin", server="https://user:canary@tools.example/a@b")
+    assert tool_entry(hidden)["server_source"] == "https://tools.example/a@b"
+
+
+@requirement("tools:skipped")
+def test_a_server_that_is_skipped() -> None:
+    entry = skipped_entry(SkippedServer("files", SkipReason.UNREACHABLE, "It cannot be reached."))
+    assert entry == {"name": "files", "reason": "unreachable", "message": "It cannot be reached."}
 
 
 @requirement("tools:entry")
@@ -104,9 +112,77 @@ def test_a_tool_without_parameters(schema: str) -> None:
 
 
 @requirement("tools:entry")
-def test_what_is_required_may_be_unsaid() -> None:
-    (parameter,) = parameters_of('{"properties": {"a": {"type": "null"}}, "required": "a"}')
+@pytest.mark.parametrize("required", ['"a"', "null", "{}", "[1, null, [], {}]", '["b"]'])
+def test_what_is_required_may_be_unsaid(required: str) -> None:
+    (parameter,) = parameters_of(f'{{"properties": {{"a": {{"type": "null"}}}}, "required": {required}}}')
     assert (parameter["required"], parameter["parameter_type"]) == (False, "")
+
+
+DEFINITIONS = {
+    "Place": {"type": "object", "description": "Somewhere", "properties": {"x": {"type": "number"}}},
+    "Alias": {"$ref": "#/$defs/Place"},
+    "a/b ~c": {"type": "string"},
+    "Circle": {"$ref": "#/$defs/Circle"},
+    "Ring": {"anyOf": [{"$ref": "#/$defs/Ring"}, {"$ref": "#/$defs/Ring"}]},
+}
+
+
+@requirement("tools:schemas")
+@pytest.mark.parametrize(
+    ("schema", "type_", "description"),
+    [
+        ({"$ref": "#/$defs/Place"}, "object", "Somewhere"),
+        ({"$ref": "#/$defs/Place", "description": "Here"}, "object", "Here"),
+        ({"$ref": "#/$defs/Alias"}, "object", "Somewhere"),
+        ({"$ref": "#/$defs/a~1b%20~0c"}, "string", ""),
+        ({"allOf": [{"$ref": "#/$defs/Place"}], "description": "All"}, "object", "All"),
+        ({"anyOf": [{"type": "null"}, {"type": "integer"}], "description": "Perhaps"}, "integer", "Perhaps"),
+        ({"oneOf": [{"$ref": "#/$defs/Place"}, {"type": "null"}]}, "object", "Somewhere"),
+        ({"type": "array", "items": {"$ref": "#/$defs/Place"}}, "array", ""),
+        ({"type": ["null", "array"], "description": ""}, "array", ""),
+        ({"$ref": "#/$defs/Circle"}, "", ""),
+        ({"$ref": "#/$defs/Ring"}, "", ""),
+        ({"$ref": "#"}, "object", "The whole"),
+        ({"$ref": "#/$defs/nowhere/at/all"}, "", ""),
+        ({"$ref": "#anchor"}, "", ""),
+        ({"$ref": "https://elsewhere.example/schema.json"}, "", ""),
+        ({"$ref": 1, "anyOf": {"type": "string"}, "type": {}, "description": []}, "", ""),
+        ({"anyOf": [{}] * 10_000 + [{"type": "string"}]}, "", ""),
+        (False, "", ""),
+        (None, "", ""),
+    ],
+)
+def test_schemas_of_all_shapes(schema: Any, type_: str, description: str) -> None:
+    whole = {"type": "object", "description": "The whole", "properties": {"a": schema}, "$defs": DEFINITIONS}
+    (parameter,) = parameters_of(json.dumps(whole))
+    assert (parameter["parameter_type"], parameter["description"]) == (type_, description)
+
+
+@requirement("tools:schemas")
+def test_arguments_that_are_a_reference_themselves() -> None:
+    arguments = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    for whole in ({"$ref": "#/definitions/Arguments"}, {"allOf": [{}, {"$ref": "#/definitions/Arguments"}]}):
+        (parameter,) = parameters_of(json.dumps({**whole, "definitions": {"Arguments": arguments}}))
+        assert (parameter["name"], parameter["parameter_type"], parameter["required"]) == ("a", "string", True)
+
+
+@requirement("tools:schemas")
+def test_a_long_way_is_not_followed_to_its_end() -> None:
+    steps = {str(number): {"$ref": f"#/$defs/{number + 1}"} for number in range(MAX_STEPS)}
+    whole = {"properties": {"a": {"$ref": "#/$defs/0"}}, "$defs": {**steps, str(MAX_STEPS): {"type": "string"}}}
+    assert [it["parameter_type"] for it in parameters_of(json.dumps(whole))] == [""]
+
+
+@requirement("tools:schemas")
+@pytest.mark.parametrize("default", ["NaN", "-Infinity", "1e999"])
+def test_numbers_that_no_answer_can_carry(default: str) -> None:
+    (parameter,) = parameters_of(f'{{"properties": {{"a": {{"type": "number", "default": {default}}}}}}}')
+    assert parameter["default"] is None
+
+
+@requirement("tools:schemas")
+def test_a_schema_that_is_too_deep_has_no_parameters() -> None:
+    assert parameters_of('{"properties": ' * 100_000 + "1" + "}" * 100_000) == []
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +194,13 @@ class Pattern:
     provider_resource_id: str = "patterns"
     params: Mapping[str, Any] = field(default_factory=lambda: {"stage": "input"})
     stage: Stage = Stage.INPUT
+    required: bool = False
 
-    async def inspect(self, text: str, stage: Stage) -> Violation | None:
-        return Violation(self.identifier, "No.") if "secret" in text and stage in self.stage else None
+    def watch(self, stage: Stage) -> Watch:
+        raise NotImplementedError  # only listed here
+
+    def clean(self, text: str) -> str:
+        return text
 
 
 @requirement("shields:entry")

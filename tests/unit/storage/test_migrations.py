@@ -170,7 +170,7 @@ def test_a_newer_database_is_used_with_a_warning(connect: Open, caplog: pytest.L
         connection.exec_driver_sql("UPDATE lightspeed_schema SET version_num = '9999'")
     before = names(database)
     upgrade(database, OURS)
-    assert caplog.messages == ["the database was used by a newer release (9999, this one knows 0002)"]
+    assert caplog.messages == ["the database was used by a newer release (9999, this one knows 0003)"]
     assert names(database) == before
     with database.engine.connect() as connection:
         assert version(connection, OURS) == "9999"

@@ -38,7 +38,7 @@ class Line:
     create: Callable[[Connection], None]
 
 
-OURS = Line("ours", "lightspeed_schema", "0002", tuple(tables.metadata.tables), tables.metadata.create_all)
+OURS = Line("ours", "lightspeed_schema", "0003", tuple(tables.metadata.tables), tables.metadata.create_all)
 CACHED = Line("cached", "lightspeed_cache_schema", "0001", tuple(cache_tables.metadata.tables), cache_tables.create)
 
 
