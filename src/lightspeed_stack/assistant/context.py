@@ -6,7 +6,7 @@ come from our own code (docs/decisions/0004-retrieval.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lightspeed_stack.domain.chat import Attachment, Exchange, Message, Question
 from lightspeed_stack.domain.knowledge import Passage
@@ -20,7 +20,14 @@ GROUNDING = (
     "as they stand there. If the passages do not contain the answer, say that the documentation does not cover it, "
     "and do not invent one. Be brief."
 )
+GROUNDING_WITH_TOOLS = (
+    "Documentation passages come with the question. Use the names, commands and values exactly as they stand there. "
+    "For what they do not tell, such as the present state of something, call a tool. What neither passages nor tools "
+    "tell you do not know: say so, and do not invent it. Be brief."
+)
 NOTHING_FOUND = "No passage of the documentation matches this question."
+
+LEFT_OUT = "[This result was left out, as there is no room for it any more.]"
 
 BYTES_PER_TOKEN = 3
 """UTF-8 bytes; real tokenizers reach 3.5 to 4.5 on prose, so that this estimate errs on the safe side."""
@@ -69,14 +76,17 @@ def assemble(
     question: Question,
     *,
     budget: int | None,
+    with_tools: bool = False,
 ) -> Prompt:
     """Fit a prompt into ``budget`` tokens (None: no limit), oldest turns out first, then the last passages.
 
     ``passages`` is None where there is no documentation to answer from, and empty where nothing was found in it.
+    ``with_tools``: the model may call tools for what passages do not tell.
 
     Raises PromptTooLong when the question with its attachments does not fit by itself.
     """
-    system = instructions if passages is None else f"{instructions}\n\n{GROUNDING}".strip()
+    grounding = GROUNDING_WITH_TOOLS if with_tools else GROUNDING
+    system = instructions if passages is None else f"{instructions}\n\n{grounding}".strip()
     kept = list(passages or ())
     ask = _ask(question, kept if passages is not None else None)
     if budget is None:
@@ -91,6 +101,23 @@ def assemble(
         )
     recent = _recent(history, left)
     return Prompt((*_system(system), *_replay(recent), ask), len(history) - len(recent))
+
+
+def without_old_results(messages: Sequence[Message], budget: int) -> Sequence[Message]:
+    """The messages of a turn in ``budget`` tokens, with what tools gave first left out first, as far as that helps.
+
+    The last round's results are what a model has asked for just now: they stay.
+    """
+    over = _cost(*messages) - budget
+    last = max((at for at, it in enumerate(messages) if it.tool_calls), default=0)
+    fitting = list(messages)
+    for at, message in enumerate(messages[:last]):
+        if over <= 0:
+            break
+        if message.role == "tool" and len(message.content) > len(LEFT_OUT):
+            fitting[at] = replace(message, content=LEFT_OUT)
+            over -= _cost(message) - _cost(fitting[at])
+    return fitting
 
 
 def _recent(history: Sequence[Exchange], budget: int) -> Sequence[Exchange]:

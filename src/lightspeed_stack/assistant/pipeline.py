@@ -10,75 +10,42 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import anyio
+import anyio.to_thread
 
 from lightspeed_stack.assistant import agent
-from lightspeed_stack.assistant.agent import Budget, Emit
+from lightspeed_stack.assistant.agent import Work
+from lightspeed_stack.assistant.answer import Emit, Tell
 from lightspeed_stack.assistant.context import Prompt, assemble, check_attachments, search_text
 from lightspeed_stack.assistant.guard import Guard
+from lightspeed_stack.assistant.limits import Limits, tokens_of
 from lightspeed_stack.assistant.live import ActiveTurns
+from lightspeed_stack.assistant.long_results import LongResults
+from lightspeed_stack.assistant.opening import Opening
+from lightspeed_stack.assistant.progress import Progress
 from lightspeed_stack.assistant.prompts import Instructions
-from lightspeed_stack.assistant.recorder import TurnRecorder
+from lightspeed_stack.assistant.recorder import MUCH, TurnRecorder
 from lightspeed_stack.assistant.summaries import TopicSummaries
 from lightspeed_stack.backends.catalog import ModelCatalog
 from lightspeed_stack.domain.chat import Conversation, ModelChoice, Outcome, Question, Turn
-from lightspeed_stack.domain.events import (
-    Cited,
-    Compacted,
-    TokenDelta,
-    TurnEnded,
-    TurnEvent,
-    TurnFailed,
-    TurnStarted,
-)
-from lightspeed_stack.domain.identity import Principal
+from lightspeed_stack.domain.events import TokenDelta, TurnEnded, TurnEvent, TurnFailed
+from lightspeed_stack.domain.identity import Principal, ToolAccess
 from lightspeed_stack.domain.ids import new_conversation_id, new_request_id
 from lightspeed_stack.domain.knowledge import Passage, citations
-from lightspeed_stack.errors import AssistantError, KnowledgeError, ModelNotFound, PromptTooLong
+from lightspeed_stack.domain.notices import Notice, NoticeKind
+from lightspeed_stack.errors import AssistantError, KnowledgeError, ModelNotFound
 from lightspeed_stack.retrieval.base import Retriever
-from lightspeed_stack.shields.base import ShieldSource
+from lightspeed_stack.shields.base import ShieldSource, Violation
 from lightspeed_stack.storage.base import ConversationStore, TranscriptSink
-from lightspeed_stack.tools.base import NoTools
+from lightspeed_stack.tools.approval import ApprovalPolicy, NobodyToAsk
+from lightspeed_stack.tools.base import NoTools, Tool, ToolSelection, Toolset, ToolSource
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """``max_question_length`` in characters, for the question and for its system prompt; ``max_attachments`` of a
-    question, and ``max_attachments_length`` in characters for all of them together; ``max_passages`` a turn;
-    ``reply_tokens`` kept free for the answer.
-
-    ``announce_after``: seconds after which a stream starts although the model's server has not accepted the question
-    yet. Before that a refusal becomes a real status; after it the caller knows that work is under way.
-    """
-
-    max_question_length: int = 131_072
-    max_attachments: int = 32
-    max_attachments_length: int = 1_048_576
-    max_passages: int = 3
-    reply_tokens: int = 512
-    announce_after: float = 2.0
-    budget: Budget = field(default_factory=Budget)
-
-    def check(self, question: Question) -> None:
-        """Raise PromptTooLong for the first field of a question that is over its limit."""
-        _check("query", len(question.text), "characters", "max_question_length", self.max_question_length)
-        if question.system_prompt:
-            length = len(question.system_prompt)
-            _check("system_prompt", length, "characters", "max_question_length", self.max_question_length)
-        if question.attachments:
-            count, length = len(question.attachments), sum(len(it.content) for it in question.attachments)
-            _check("attachments", count, "entries", "max_attachments", self.max_attachments)
-            _check("attachments", length, "characters", "max_attachments_length", self.max_attachments_length)
+TOPIC_READS = 4000
+"""Characters of a question from which its topic is made."""
 
 
-def _check(field_: str, found: int, unit: str, key: str, allowed: int) -> None:
-    if found > allowed:
-        fix = "Please shorten it." if unit == "characters" else "Please send fewer."
-        raise PromptTooLong(f"{field_} has {found} {unit}, and inference.{key} allows {allowed}. {fix}")
-
-
-def _ignore(*_: str) -> None:
+def _ignore(*_: object) -> None:
     """Nobody listens."""
 
 
@@ -91,15 +58,18 @@ class Assistant:
     """Answers questions. ``retriever`` is None where no documentation is configured.
 
     ``transcripts`` is None where none are kept, ``topics`` where conversations get no topic of our making, ``shields``
-    where nothing is judged.
+    where nothing is judged, ``tools`` where there are none; ``selection`` chooses among many.
 
     ``failures`` hears what could not be done although the answer was given: ``conversation``, ``turn``,
-    ``transcript``, ``retrieval``. ``violated`` hears of every question and answer that a shield refused.
+    ``transcript``, ``retrieval``. ``observed`` hears every event between the first and the last of a turn.
     """
 
     catalog: ModelCatalog
     conversations: ConversationStore
     retriever: Retriever | None = None
+    tools: ToolSource | None = None
+    selection: ToolSelection | None = None
+    approvals: ApprovalPolicy = field(default_factory=NobodyToAsk)
     transcripts: TranscriptSink | None = None
     topics: TopicSummaries | None = None
     shields: ShieldSource | None = None
@@ -107,10 +77,12 @@ class Assistant:
     limits: Limits = field(default_factory=Limits)
     active: ActiveTurns = field(default_factory=ActiveTurns)
     failures: Callable[[str], None] = _ignore
-    violated: Callable[[], None] = _ignore
+    observed: Callable[[TurnEvent], None] = _ignore
     clock: Callable[[], datetime] = _now
 
-    async def admit(self, question: Question, who: Principal, *, any_owner: bool = False) -> Turn:
+    async def admit(
+        self, question: Question, who: Principal, *, any_owner: bool = False, access: ToolAccess | None = None
+    ) -> Turn:
         """Decide everything that can be refused. ``any_owner``: the caller may continue conversations of others.
 
         Sizes are checked first, because that costs nothing; the rest in the order of rest-api.md 1.7: conversation,
@@ -139,6 +111,7 @@ class Assistant:
             model=model,
             instructions=instructions,
             started_at=started_at,
+            access=access or ToolAccess(),
         )
 
     async def _choose(self, question: Question, conversation: Conversation) -> ModelChoice:
@@ -171,8 +144,11 @@ class Assistant:
 
     async def _answer(self, turn: Turn, emit: Emit, *, live: bool) -> None:
         recorder = TurnRecorder(self.conversations, turn, self.clock, self.failures, self.transcripts)
+        opening = Opening(recorder, emit, self.observed, live=live)
         try:
-            asked = await self._generate(turn, emit, recorder, live=live)
+            guard = await Guard.of(self.shields, turn.question.shield_ids, opening.tell)
+            recorder.cleaned, opening.shown = guard.cleaned, guard.shown
+            asked = await self._generate(recorder, guard, opening, live=live)
         except AssistantError as error:
             await self._keep(recorder, Outcome.FAILED)
             await emit(TurnFailed(error))
@@ -181,21 +157,11 @@ class Assistant:
             await self._keep(recorder, Outcome.INTERRUPTED)
             raise
         stored = await recorder.close(Outcome.COMPLETE)
-        said, passages = recorder.answer, recorder.passages
-        ended = TurnEnded(
-            text=said.text,
-            usage=said.usage,
-            truncated=said.truncated,
-            passages=passages,
-            citations=citations(passages),
-            tool_results=tuple(said.tool_results),
-            stored=stored,
-        )
         try:
-            await emit(ended)
+            await emit(await _shown(_ended(recorder, stored=stored), guard))
         finally:  # also where the caller left in the last moment
             if stored and asked and self.topics is not None:
-                self.topics.ask(turn)
+                self.topics.ask(_for_topic(recorder.turn, guard))
 
     async def _keep(self, recorder: TurnRecorder, outcome: Outcome) -> None:
         """Record a cut turn, if anything was said. Its caller may be gone, but what was said has been paid for."""
@@ -203,31 +169,34 @@ class Assistant:
             with anyio.CancelScope(shield=True):
                 await recorder.close(outcome)
 
-    async def _generate(self, turn: Turn, emit: Emit, recorder: TurnRecorder, *, live: bool) -> bool:
+    async def _generate(self, recorder: TurnRecorder, guard: Guard, opening: Opening, *, live: bool) -> bool:
         """Answer; False where a shield did, for a question that no model may be asked."""
-        guard = await Guard.of(self.shields, self.violated)
-        refusal = await guard.question(turn.question)
-        if refusal is not None:
-            await _Opening(recorder, emit, live=live).once()
-            recorder.answer.pieces.append(refusal.message)
-            await emit(TokenDelta(refusal.message))
+        question = await guard.question(recorder.turn.question)
+        if isinstance(question, Violation):
+            await opening.once()
+            recorder.answer.pieces.append(question.message)
+            await opening.emit(TokenDelta(question.message))
             return False
-        passages = await self._read(turn)
+        turn = recorder.turn = _with_question(recorder.turn, question, guard)
+        toolset, offered = await self._tools(turn, opening.tell)
+        passages = await self._read(turn, guard)
         recorder.passages = passages or ()
-        prompt = self._assemble(turn, passages)
-        opening = _Opening(recorder, emit, dropped=prompt.dropped, live=live)
-        run = _Run(turn, prompt, recorder, guard, live)
+        prompt = self._assemble(turn, passages, offered)
+        opening.dropped = prompt.dropped
+        work = self._work(turn, guard.toolset(toolset), offered, live=live)
+        run = _Run(work, Progress.begin(prompt.messages), recorder, guard, opening)
         if live:
-            await self._generate_live(run, opening)
+            await self._generate_live(run)
         else:
-            await self._run(run, emit, accepted=opening.once)
+            await run.to_the_end(self.observed, accepted=opening.once)
         return True
 
-    async def _generate_live(self, run: "_Run", opening: "_Opening") -> None:
+    async def _generate_live(self, run: "_Run") -> None:
         """Open the turn beside the model's work: when its server has accepted, or when that takes long.
 
         Reading goes on meanwhile, so that the first pieces are in hand even if the server is gone the next moment.
         """
+        opening = run.opening
         failure: AssistantError | None = None
         accepted = False
         async with anyio.create_task_group() as tasks:
@@ -239,7 +208,7 @@ class Assistant:
                 tasks.start_soon(opening.once)
 
             try:
-                await self._run(run, opening.emit, accepted=accept)
+                await run.to_the_end(self.observed, accepted=accept)
             except AssistantError as error:  # caught here: a task group would wrap it
                 failure = error
             if accepted:
@@ -248,23 +217,41 @@ class Assistant:
         if failure is not None:
             raise failure
 
-    async def _run(self, run: "_Run", emit: Emit, *, accepted: Callable[[], Awaitable[None]]) -> None:
-        async def say(heard: Emit) -> None:
-            await agent.run(
-                self.catalog.backend(run.turn.model),
-                run.turn.model.asked_as,
-                run.prompt.messages,
-                NoTools(),
-                heard,
-                run.recorder.answer,
-                budget=self.limits.budget,
-                live=run.live,
-                accepted=accepted,
-            )
+    def _work(self, turn: Turn, toolset: Toolset, offered: tuple[Tool, ...], *, live: bool) -> Work:
+        return Work(
+            backend=self.catalog.backend(turn.model),
+            model=turn.model.asked_as,
+            toolset=toolset,
+            offered=offered,
+            budget=self.limits.budget.within(turn.question.budget),
+            live=live,
+            approvals=self.approvals,
+            room=self._room(turn, offered),
+        )
 
-        await run.guard.answer(run.recorder.answer, emit, say)
+    async def _tools(self, turn: Turn, tell: Tell) -> tuple[Toolset, tuple[Tool, ...]]:
+        """The tools of the turn, and those of them that the model is offered. Raises ToolAuthorizationRequired."""
+        if self.tools is None or turn.question.no_tools:
+            return NoTools(), ()
+        toolset = await self.tools.toolset(turn.access)
+        for server in toolset.skipped:
+            await tell(Notice(NoticeKind.SERVER_SKIPPED, server.name, server.message, server.reason.value))
+        tools = toolset.tools
+        if not tools:
+            return toolset, ()
+        window = turn.model.context_window
+        limit = self.limits.offered_tools(window, tools)
+        if len(tools) > limit:
+            if self.selection is not None:
+                asked = search_text(turn.question.text, turn.conversation.history)
+                tools = await self.selection.relevant(asked, tools, limit=limit)
+            else:
+                tools = tools[:limit]
+            message = f"Of {len(toolset.tools)} tools the {len(tools)} most relevant to the question were offered."
+            await tell(Notice(NoticeKind.TOOLS_CHOSEN, str(len(tools)), message))
+        return LongResults(toolset, self.limits.tool_result_tokens(window), tell), tools
 
-    async def _read(self, turn: Turn) -> tuple[Passage, ...] | None:
+    async def _read(self, turn: Turn, guard: Guard) -> tuple[Passage, ...] | None:
         """Passages for the question; None where there is no documentation.
 
         A failing store does not fail the turn: nothing is found, and the model still has to say what it does not know.
@@ -273,67 +260,89 @@ class Assistant:
             return None
         asked = search_text(turn.question.text, turn.conversation.history)
         try:
-            return await self.retriever.search(asked, limit=self.limits.max_passages)
+            found = await self.retriever.search(asked, limit=self.limits.max_passages)
         except KnowledgeError as error:
             log.error("answering without documentation: %s", error.cause)
             self.failures("retrieval")
             return ()
+        return found and await guard.passages(found)
 
-    def _assemble(self, turn: Turn, passages: tuple[Passage, ...] | None) -> Prompt:
-        window = turn.model.context_window
-        budget = None if window is None else max(window - self.limits.reply_tokens, window // 2)
-        return assemble(turn.instructions, turn.conversation.history, passages, turn.question, budget=budget)
+    def _room(self, turn: Turn, offered: tuple[Tool, ...]) -> int | None:
+        """Tokens for the messages of a prompt, beside the tools that it offers."""
+        room = self.limits.prompt_tokens(turn.model.context_window)
+        return None if room is None else room - sum(map(tokens_of, offered))
+
+    def _assemble(self, turn: Turn, passages: tuple[Passage, ...] | None, offered: tuple[Tool, ...]) -> Prompt:
+        return assemble(
+            turn.instructions,
+            turn.conversation.history,
+            passages,
+            turn.question,
+            budget=self._room(turn, offered),
+            with_tools=bool(offered),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What one generation needs."""
+    """One answer on its way: from the model, past the shields, to whoever listens and to the record."""
 
-    turn: Turn
-    prompt: Prompt
+    work: Work
+    progress: Progress
     recorder: TurnRecorder
     guard: Guard
-    live: bool
+    opening: Opening
+
+    async def to_the_end(
+        self, observed: Callable[[TurnEvent], None], *, accepted: Callable[[], Awaitable[None]]
+    ) -> None:
+        answer = self.recorder.answer
+
+        async def say(event: TurnEvent) -> None:
+            if isinstance(event, TokenDelta):
+                answer.pieces.append(event.text)
+            observed(event)
+            await self.opening.emit(event)
+
+        async with self.guard.speaking(say) as heard:
+            waiting = await agent.run(self.work, self.progress, answer, heard, self.opening.tell, accepted=accepted)
+            if waiting is not None:
+                raise TypeError("a policy asks a human, and this version has no way to")
 
 
-class _Opening:
-    """Emits what comes before the first token, once, with the conversation stored before its id is told.
+def _with_question(turn: Turn, question: Question, guard: Guard) -> Turn:
+    """The turn with what the shields left of its question; what a caller gives as system prompt is stored as well."""
+    if not (turn.is_new and turn.question.system_prompt):
+        return turn if question is turn.question else replace(turn, question=question)
+    instructions = guard.clean(turn.instructions)
+    conversation = replace(turn.conversation, instructions=instructions)
+    return replace(turn, question=question, instructions=instructions, conversation=conversation)
 
-    In a live turn ``once`` runs in tasks beside the model's work, never in that itself: storing goes on to its end when
-    the caller leaves, and the model must not.
-    """
 
-    def __init__(self, recorder: TurnRecorder, emit: Emit, *, dropped: int = 0, live: bool) -> None:
-        self._recorder = recorder
-        self._emit = emit
-        self._dropped = dropped
-        self._live = live
-        self._lock = anyio.Lock()
-        self.done = anyio.Event()
+def _for_topic(turn: Turn, guard: Guard) -> Turn:
+    """The turn with a question that is fit for its topic, which is stored: its beginning says enough."""
+    return replace(turn, question=replace(turn.question, text=guard.clean(turn.question.text[:TOPIC_READS])))
 
-    async def after(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
-        await self.once()
 
-    async def emit(self, event: TurnEvent) -> None:
-        """Emit an event that must not come before the opening."""
-        if not self.done.is_set():
-            await self.done.wait()
-        await self._emit(event)
+async def _shown(ended: TurnEnded, guard: Guard) -> TurnEnded:
+    """The end as it may be shown; much text is searched through off the event loop."""
+    if sum(len(result.content) for result in ended.tool_results) <= MUCH:
+        return guard.shown(ended)
+    return await anyio.to_thread.run_sync(guard.shown, ended)
 
-    async def once(self) -> None:
-        async with self._lock:
-            if self.done.is_set():
-                return
-            turn, passages = self._recorder.turn, self._recorder.passages
-            if self._live:
-                await self._recorder.announce()
-            await self._emit(TurnStarted(turn.conversation.id, turn.request_id, turn.model))
-            if passages:
-                await self._emit(Cited(passages, citations(passages)))
-            if self._dropped:
-                await self._emit(Compacted(self._dropped))
-            self.done.set()
+
+def _ended(recorder: TurnRecorder, *, stored: bool) -> TurnEnded:
+    said, passages = recorder.answer, recorder.passages
+    return TurnEnded(
+        text=said.text,
+        usage=said.usage,
+        truncated=said.truncated,
+        passages=passages,
+        citations=citations(passages),
+        tool_results=tuple(said.tool_results),
+        stored=stored,
+        notices=tuple(said.notices),
+    )
 
 
 async def collect(run: Callable[[Emit], Awaitable[None]]) -> TurnEnded:

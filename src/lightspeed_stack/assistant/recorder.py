@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import anyio
+import anyio.to_thread
 
-from lightspeed_stack.assistant.agent import Answer
+from lightspeed_stack.assistant.answer import Answer
 from lightspeed_stack.domain.chat import Exchange, Outcome, Transcript, Turn
 from lightspeed_stack.domain.knowledge import Passage, citations
 from lightspeed_stack.errors import StorageError
@@ -15,12 +16,20 @@ from lightspeed_stack.storage.base import ConversationStore, TranscriptSink
 
 log = logging.getLogger(__name__)
 
+MUCH = 16_384
+"""Characters of a turn that are too many to be searched through on the event loop."""
+
+
+def _as_it_is(exchange: Exchange) -> Exchange:
+    return exchange
+
 
 @dataclass(slots=True)
 class TurnRecorder:
     """Keeps one turn, as a transcript as well where ``transcripts`` is given.
 
-    ``failures`` hears of every write that failed, by the name of what was to be written.
+    ``failures`` hears of every write that failed, by the name of what was to be written. ``cleaned`` takes out of what
+    was said what may not be kept.
     """
 
     store: ConversationStore
@@ -30,6 +39,7 @@ class TurnRecorder:
     transcripts: TranscriptSink | None = None
     passages: tuple[Passage, ...] = ()
     answer: Answer = field(default_factory=Answer)
+    cleaned: Callable[[Exchange], Exchange] = _as_it_is
     _created: bool = False
 
     async def announce(self) -> None:
@@ -64,9 +74,18 @@ class TurnRecorder:
             asked_by=turn.principal.user_id,
             request_id=turn.request_id,
         )
+        exchange = await self._cleaned(exchange)
         if self.transcripts is None:
             return await self._append(exchange)
         return await self._append_and_transcribe(exchange, self.transcripts)
+
+    async def _cleaned(self, exchange: Exchange) -> Exchange:
+        said = sum(map(len, (exchange.question, exchange.answer, *(it.content for it in exchange.attachments))))
+        if said <= MUCH:
+            return self.cleaned(exchange)
+        with anyio.CancelScope(shield=True):  # a caller who leaves meanwhile must not cost the turn
+            exchange = await anyio.to_thread.run_sync(self.cleaned, exchange)
+        return exchange  # noqa: RET504 - a scope might swallow what is raised in it, says mypy
 
     async def _append(self, exchange: Exchange) -> bool:
         turn = self.turn

@@ -83,19 +83,9 @@ REQUIREMENTS = {
     "transcript:failing": Requirement(
         "An answer whose transcript cannot be written is given; the failure is counted.", "decisions.md 5"
     ),
-    "shields:naming": Requirement("A shield's name says where it looks.", "llama-stack-usage.md 4"),
-    "shields:input": Requirement(
-        "A refused question, with what is attached to it, reaches no model; the refusal is the answer.",
-        "decisions.md 3; rest-api.md 1.9",
-    ),
-    "shields:output": Requirement(
-        "A refused answer, and one that was never judged, is neither sent nor kept.", "decisions.md 3; layout.md 5"
-    ),
-    "shields:pass": Requirement("What no shield objects to passes unchanged.", "llama-stack-usage.md 4"),
     "shields:unknown": Requirement(
         "Nothing passes while it is not known which shields there are, or while they are away; a stack that has none "
         "is in nobody's way.",
         "issue: nothing lost, no one in; decisions.md 21",
     ),
-    "shields:broken": Requirement("Where a shield cannot judge, nothing passes.", "issue: nothing lost, no one in"),
 }

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lightspeed_stack.assistant.pipeline import Assistant, Limits
+from lightspeed_stack.assistant.limits import Limits
+from lightspeed_stack.assistant.pipeline import Assistant
 from lightspeed_stack.assistant.prompts import Instructions
 from lightspeed_stack.backends.catalog import ModelCatalog, Provider
 from lightspeed_stack.backends.openai import OpenAIBackend

@@ -10,13 +10,16 @@ from lightspeed_stack.assistant.context import (
     ATTACHMENT_TYPES,
     CONTENT_TYPES,
     GROUNDING,
+    LEFT_OUT,
+    MESSAGE_OVERHEAD,
     NOTHING_FOUND,
     assemble,
     check_attachments,
     estimate_tokens,
     search_text,
+    without_old_results,
 )
-from lightspeed_stack.domain.chat import Attachment, Exchange, Message, Question
+from lightspeed_stack.domain.chat import Attachment, Exchange, Message, Question, ToolCall
 from lightspeed_stack.domain.knowledge import Passage
 from lightspeed_stack.errors import AttachmentNotAllowed, PromptTooLong
 from tests.spec.registry import requirement
@@ -150,3 +153,25 @@ def test_a_short_follow_up_is_looked_up_with_the_question_before(
     question: str, history: list[str], expected: str
 ) -> None:
     assert search_text(question, [exchange(asked, "a") for asked in history]) == expected
+
+
+results = st.lists(st.integers(0, 400), min_size=1, max_size=6)
+
+
+@requirement("context:old-results")
+@given(results, st.integers(0, 1500))
+def test_old_results_make_room_for_new_ones(sizes: list[int], budget: int) -> None:
+    messages = [Message("system", "s" * 30), Message("user", "u" * 30)]
+    for number, size in enumerate(sizes):
+        call = ToolCall(f"c{number}", "read", "{}")
+        messages += [Message("assistant", "", tool_calls=(call,)), Message("tool", "x" * size, tool_call_id=call.id)]
+    fitting = without_old_results(messages, budget)
+    assert [(it.role, it.tool_calls, it.tool_call_id) for it in fitting] == [
+        (it.role, it.tool_calls, it.tool_call_id) for it in messages
+    ]
+    assert fitting[-1] == messages[-1]
+    changed = [at for at, (one, other) in enumerate(zip(fitting, messages, strict=True)) if one != other]
+    long = [at for at in range(3, len(messages) - 1, 2) if len(messages[at].content) > len(LEFT_OUT)]
+    assert changed == long[: len(changed)]
+    if changed != long:
+        assert sum(estimate_tokens(it.content) + MESSAGE_OVERHEAD for it in fitting) <= budget

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from lightspeed_stack.assistant.agent import Answer
+from lightspeed_stack.assistant.answer import Answer
 from lightspeed_stack.assistant.recorder import TurnRecorder
 from lightspeed_stack.domain.chat import Attachment, Outcome, Question, ToolCall, ToolResult, Transcript, Turn, Usage
 from lightspeed_stack.domain.health import Health
