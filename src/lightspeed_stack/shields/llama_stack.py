@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from lightspeed_stack.shields.base import Shield, Stage, Violation, stage_of
+from lightspeed_stack.shields.base import REFUSAL, Shield, Stage, Violation, Watch, stage_of
+from lightspeed_stack.shields.holding import Judged
 from lightspeed_stack.stack.base import Stack, StackShield
-
-REFUSAL = "I can't answer that. Can I help with something else?"
-"""For an objection without words; what Llama Stack's own shields say."""
 
 
 class StackShields:
@@ -24,7 +23,7 @@ class StackShields:
 
 @dataclass(frozen=True, slots=True)
 class _StackShield:
-    """See Shield. Raises BackendError where the stack cannot judge."""
+    """See Shield. A text is judged whole; its watch raises BackendError where the stack cannot judge."""
 
     stack: Stack
     listed: StackShield
@@ -49,7 +48,19 @@ class _StackShield:
     def stage(self) -> Stage:
         return stage_of(self.listed.identifier)
 
-    async def inspect(self, text: str, stage: Stage) -> Violation | None:
+    @property
+    def required(self) -> bool:
+        return False
+
+    def watch(self, stage: Stage) -> Watch:
+        """See Shield."""
+        return Judged(partial(self._judge, stage))
+
+    def clean(self, text: str) -> str:
+        """See Shield. A stack's shields only judge."""
+        return text
+
+    async def _judge(self, stage: Stage, text: str) -> Violation | None:
         objection = await self.stack.run_shield(
             self.listed.identifier, text, role="user" if stage is Stage.INPUT else "assistant"
         )

@@ -3,13 +3,20 @@
 import pytest
 
 from lightspeed_stack.errors import BackendFailed
-from lightspeed_stack.shields.base import Stage, Violation
-from lightspeed_stack.shields.llama_stack import REFUSAL, StackShields
+from lightspeed_stack.shields.base import REFUSAL, Shield, Stage, Violation
+from lightspeed_stack.shields.llama_stack import StackShields
 from tests.servers.stack_answers import stack_answers
 from tests.spec.registry import requirement
+from tests.unit.shields.watching import until_objection
 from tests.unit.stack.speaking import client
 
 NAMES = ("plain", "input_a", "output_b", "inout_c")
+
+
+async def judged(shield: Shield, text: str, stage: Stage) -> Violation | None:
+    out, violation = await until_objection(shield.watch(stage), [text])
+    assert out == ("" if violation else text)
+    return violation
 
 
 @requirement("shields:stack")
@@ -24,11 +31,23 @@ async def test_a_shield_judges_questions_and_answers(release: str) -> None:
             {},
             Stage.INPUT,
         )
-        assert await shield.inspect("hello", Stage.INPUT) is None
+        assert await judged(shield, "hello", Stage.INPUT) is None
         refused = Violation("input_guard", REFUSAL, {"violation_type": "S1"})
         for stage, role in ((Stage.INPUT, "user"), (Stage.OUTPUT, "assistant")):
-            assert await shield.inspect("a bomb", stage) == refused
+            assert await judged(shield, "a bomb", stage) == refused
             assert server.bodies[-1]["messages"][0]["role"] == role
+
+
+@requirement("shields:stack")
+async def test_a_shield_of_a_stack_judges_a_text_whole_and_only_where_a_request_asks() -> None:
+    async with stack_answers("llama-stack-0.7.3") as server, client(server.url) as stack:
+        [shield] = await StackShields(stack).shields()
+        assert not shield.required
+        assert shield.clean("a bomb") == "a bomb"
+        watch = shield.watch(Stage.OUTPUT)
+        assert [await watch.feed(piece) for piece in ("some ", "thing")] == ["", ""]
+        assert await watch.close() == "some thing"
+        assert [body["messages"][0]["content"] for body in server.bodies if "messages" in body] == ["some thing"]
 
 
 @requirement("shields:stack")
@@ -45,10 +64,10 @@ async def test_an_objection_without_words_has_ours_and_a_failure_is_no_permissio
     async with stack_answers("llama-stack-0.7.3") as server, client(server.url) as stack:
         [shield] = await StackShields(stack).shields()
         server.answers["POST /v1/safety/run-shield"] = {"violation": {"violation_level": "error", "user_message": None}}
-        assert await shield.inspect("hello", Stage.INPUT) == Violation("input_guard", REFUSAL)
+        assert await judged(shield, "hello", Stage.INPUT) == Violation("input_guard", REFUSAL)
         server.answers["POST /v1/safety/run-shield"] = {}
         with pytest.raises(BackendFailed, match="judgement cannot be read"):
-            await shield.inspect("hello", Stage.INPUT)
+            await judged(shield, "hello", Stage.INPUT)
 
 
 @requirement("shields:stack")
