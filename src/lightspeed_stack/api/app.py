@@ -16,7 +16,7 @@ from lightspeed_stack.api.openapi import SelfDescribing
 from lightspeed_stack.api.short_way import ShortWay
 from lightspeed_stack.config.load import load_config
 from lightspeed_stack.config.tree import Config
-from lightspeed_stack.services.adapters import backend_settings
+from lightspeed_stack.services.adapters import adapter_settings
 from lightspeed_stack.telemetry import logs
 from lightspeed_stack.telemetry.metrics import Metrics
 
@@ -59,7 +59,7 @@ def create_app(config: Config) -> FastAPI:
 
 def create_app_from_environment() -> FastAPI:
     """The application of one worker process; its configuration file is named by LIGHTSPEED_STACK_CONFIG_PATH."""
-    config = load_config(Path(os.environ[CONFIG_PATH]), settings_of=backend_settings)
+    config = load_config(Path(os.environ[CONFIG_PATH]), settings_of=adapter_settings)
     service = config.service
     logs.configure(verbose=bool(os.environ.get(VERBOSE)), colour=service.color_log, access=service.access_log)
     return create_app(config)

@@ -12,32 +12,34 @@ from lightspeed_stack.api.deps import Caller, services_of
 from lightspeed_stack.api.problems import json_response
 from lightspeed_stack.api.short_way import ShortWayRoute
 from lightspeed_stack.api.streams import EventStream, UntilDisconnected
+from lightspeed_stack.api.tool_access import tool_access
 from lightspeed_stack.api.values import Strict, Text
 from lightspeed_stack.api.wire import (
     PlainText,
     RagChunk,
     ReferencedDocument,
     SseV1,
+    noticed,
     rag_chunk,
     referenced_document,
     tool_call,
     tool_result,
 )
-from lightspeed_stack.assistant.agent import Emit
+from lightspeed_stack.assistant.answer import Emit
 from lightspeed_stack.assistant.context import ATTACHMENT_TYPES, CONTENT_TYPES
 from lightspeed_stack.assistant.pipeline import collect
 from lightspeed_stack.domain.chat import Attachment as DomainAttachment
-from lightspeed_stack.domain.chat import Question, Turn
+from lightspeed_stack.domain.chat import Budget, Question, Turn
 from lightspeed_stack.domain.events import TurnEnded, TurnEvent, TurnFailed, TurnStarted
 from lightspeed_stack.domain.identity import Action, Principal
 from lightspeed_stack.domain.ids import parse_conversation_id
+from lightspeed_stack.domain.notices import NoticeKind
 from lightspeed_stack.errors import (
     BackendError,
     ConversationAccessDenied,
     ConversationNotFound,
     ModelOverrideNotAllowed,
 )
-from lightspeed_stack.services import Services
 
 router = APIRouter(route_class=ShortWayRoute)
 
@@ -67,6 +69,21 @@ class QueryRequest(BaseModel):
     system_prompt: Text | None = None
     attachments: list[Attachment] | None = Field(None, fail_fast=True)
     no_tools: bool | None = Field(default=False, description="Answer without documentation and tools")
+    shield_ids: list[Text] | None = Field(
+        None, max_length=100, description="Which shields look at this question, besides those that always do"
+    )
+    max_infer_iters: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Times that the model is asked at most, if that is fewer than the service allows"
+    )
+    max_tool_calls: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Calls of tools at most, if that is fewer than the service allows"
+    )
+    max_turn_tokens: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Tokens sent and received after which no tool is called, if lower than the service's limit"
+    )
+    max_turn_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Seconds after which no tool runs any more, if lower than the service's limit"
+    )
     media_type: Annotated[str, WithJsonSchema({"type": "string", "enum": ["", *MEDIA_TYPES]})] | None = Field(
         None, description="Only streams differ by it", examples=["application/json"]
     )
@@ -107,6 +124,8 @@ class QueryRequest(BaseModel):
                 DomainAttachment(it.attachment_type, it.content_type, it.content) for it in self.attachments or ()
             ),
             no_tools=bool(self.no_tools),
+            shield_ids=None if self.shield_ids is None else tuple(self.shield_ids),
+            budget=Budget(self.max_infer_iters, self.max_tool_calls, self.max_turn_tokens, self.max_turn_seconds),
         )
 
 
@@ -123,6 +142,15 @@ class ToolCall(BaseModel):
     server_name: str | None = None
 
 
+class Notice(BaseModel):
+    """``reason`` is one of a few words, empty where ``kind`` says it all."""
+
+    kind: NoticeKind
+    subject: str
+    reason: str
+    message: str
+
+
 class QueryResponse(BaseModel):
     conversation_id: str | None = Field(None, examples=[EXAMPLE_ID])
     response: str
@@ -134,6 +162,7 @@ class QueryResponse(BaseModel):
     input_tokens: int = 0
     output_tokens: int = 0
     available_quotas: dict[str, int] = Field(default_factory=dict)
+    notices: list[Notice] = Field([], description="What was refused, stopped, skipped or changed, if anything")
 
 
 @router.post(
@@ -146,7 +175,7 @@ class QueryResponse(BaseModel):
 async def query(request: Request, body: QueryRequest, who: Caller) -> Response:
     """Answer a question in one piece."""
     services = services_of(request)
-    turn = await _admit(services, body, who, Action.QUERY)
+    turn = await _admit(request, body, who, Action.QUERY)
     ended: TurnEnded | None = None
     async with UntilDisconnected(request.receive):
         try:
@@ -182,7 +211,7 @@ async def streaming_query(request: Request, body: QueryRequest, who: Caller) -> 
     """Answer a question as a stream of events; it ends in ``end`` or ``error``."""
     services = services_of(request)
     try:
-        turn = await _admit(services, body, who, Action.STREAMING_QUERY)
+        turn = await _admit(request, body, who, Action.STREAMING_QUERY)
     except ConversationNotFound:
         raise ConversationAccessDenied from None
 
@@ -202,15 +231,17 @@ async def streaming_query(request: Request, body: QueryRequest, who: Caller) -> 
     return EventStream(run, PlainText() if body.media_type == "text/plain" else SseV1())
 
 
-async def _admit(services: Services, body: QueryRequest, who: Principal, action: Action) -> Turn:
+async def _admit(request: Request, body: QueryRequest, who: Principal, action: Action) -> Turn:
+    services = services_of(request)
     services.policy.require(who, action)
     granted = services.policy.actions(who)
     if (body.model is not None or body.provider is not None) and Action.MODEL_OVERRIDE not in granted:
         raise ModelOverrideNotAllowed
     # The streaming endpoint never honours the right to others' conversations (auth.md 3.5).
     any_owner = action is Action.QUERY and Action.QUERY_OTHERS_CONVERSATIONS in granted
+    access = tool_access(request, who, services.tools.passed_on)
     try:
-        return await services.assistant.admit(body.question(), who, any_owner=any_owner)
+        return await services.assistant.admit(body.question(), who, any_owner=any_owner, access=access)
     except BackendError:
         services.metrics.failed()
         raise
@@ -228,4 +259,5 @@ def _response(turn: Turn, ended: TurnEnded) -> dict[str, Any]:
         "input_tokens": ended.usage.input_tokens,
         "output_tokens": ended.usage.output_tokens,
         "available_quotas": {},
+        **noticed(ended.notices),
     }

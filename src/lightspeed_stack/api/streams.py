@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from lightspeed_stack.api.problems import status_of
 from lightspeed_stack.api.wire import Encoder
-from lightspeed_stack.assistant.agent import Emit
+from lightspeed_stack.assistant.answer import Emit
 from lightspeed_stack.domain.events import TurnEvent, TurnFailed
 from lightspeed_stack.errors import AssistantError, ServiceStopping
 

@@ -5,7 +5,7 @@ separators and is ASCII-escaped: clients compare bytes.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
@@ -15,6 +15,7 @@ from lightspeed_stack.domain.chat import ToolCall, ToolResult
 from lightspeed_stack.domain.events import (
     Cited,
     Compacted,
+    Noticed,
     TokenDelta,
     ToolCalled,
     ToolReturned,
@@ -24,6 +25,7 @@ from lightspeed_stack.domain.events import (
     TurnStarted,
 )
 from lightspeed_stack.domain.knowledge import Citation, Passage
+from lightspeed_stack.domain.notices import Notice
 from lightspeed_stack.errors import AssistantError
 
 MAX_LINE = 64 * 1024
@@ -95,6 +97,17 @@ def tool_result(result: ToolResult) -> dict[str, Any]:
     return {"id": result.call.id, "status": status, "content": result.content, "type": "tool_result"}
 
 
+def notice(it: Notice) -> dict[str, str]:
+    """What a caller should know besides the answer."""
+    return {"kind": it.kind.value, "subject": it.subject, "reason": it.reason, "message": it.message}
+
+
+def noticed(notices: Iterable[Notice]) -> dict[str, list[dict[str, str]]]:
+    """A field that is there where there is something to say: otherwise an answer has the reference's own bytes."""
+    told = [notice(it) for it in notices]
+    return {"notices": told} if told else {}
+
+
 class Encoder(Protocol):
     """One turn's events as bytes, in order; an event that a protocol does not show gives ``b""``."""
 
@@ -123,6 +136,7 @@ def _end(event: TurnEnded) -> bytes:
         "truncated": True if event.truncated else None,
         "input_tokens": event.usage.input_tokens,
         "output_tokens": event.usage.output_tokens,
+        **noticed(event.notices),
     }
     return line("end", data, available_quotas={})
 
@@ -178,6 +192,16 @@ def _returned_fitting(result: ToolResult, number: int) -> bytes:
     return _fitting("tool_result", number, shape)
 
 
+def _numbered(event: ToolCalled | ToolReturned | Noticed, number: int) -> bytes:
+    match event:
+        case ToolCalled(call):
+            return _called_fitting(call, number)
+        case ToolReturned(result):
+            return _returned_fitting(result, number)
+        case Noticed(it):
+            return line("notice", {"id": number, **notice(it)})
+
+
 class SseV1:
     """``media_type: application/json``: one ``data:`` line an event; ids count the events that have one, from 0."""
 
@@ -193,10 +217,8 @@ class SseV1:
                 return f'data: {{"event": "token", "data": {token}}}\n\n'.encode("ascii")
             case TurnStarted():
                 return _started(event)
-            case ToolCalled(call):
-                return _called_fitting(call, self.next_id())
-            case ToolReturned(result):
-                return _returned_fitting(result, self.next_id())
+            case ToolCalled() | ToolReturned() | Noticed():
+                return _numbered(event, self.next_id())
             case TurnEnded(text):
                 return line("turn_complete", {"token": text}) + _end(event)
             case TurnFailed() | Cited() | Compacted():
@@ -234,7 +256,7 @@ class PlainText:
                 return self._tool("Tool result", _returned(result))
             case TurnEnded(text):
                 return line("turn_complete", {"token": text}) + _footer(event.citations)
-            case TurnFailed() | Cited() | Compacted():
+            case TurnFailed() | Cited() | Compacted() | Noticed():
                 return b""
             case _:
                 assert_never(event)

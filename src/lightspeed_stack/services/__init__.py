@@ -1,28 +1,33 @@
 """Builds everything from ``Config``, once, in one ``AsyncExitStack``. The only place that loads adapters."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import anyio
 
+from lightspeed_stack.assistant.limits import Limits
 from lightspeed_stack.assistant.live import ActiveTurns
-from lightspeed_stack.assistant.pipeline import Assistant, Limits
+from lightspeed_stack.assistant.pipeline import Assistant
 from lightspeed_stack.assistant.prompts import Instructions
 from lightspeed_stack.assistant.summaries import TopicSummaries
 from lightspeed_stack.auth.access import AccessPolicy
 from lightspeed_stack.auth.base import Authenticator
 from lightspeed_stack.backends.catalog import ModelCatalog
 from lightspeed_stack.config.tree import Config
+from lightspeed_stack.domain.chat import Budget
 from lightspeed_stack.errors import AssistantError
 from lightspeed_stack.retrieval.base import Retriever
 from lightspeed_stack.services.adapters import required
 from lightspeed_stack.services.health import HealthCheck, Probed
 from lightspeed_stack.services.models import open_models
 from lightspeed_stack.services.providers import Directory
+from lightspeed_stack.services.shields import AllShields, CleanFeedback, open_shields
 from lightspeed_stack.services.storage import storage
-from lightspeed_stack.services.unsupported import without_effect
+from lightspeed_stack.services.tools import open_tools
 from lightspeed_stack.services.user_data import open_user_data
 from lightspeed_stack.shields.base import ShieldSource
 from lightspeed_stack.stack.base import Stack
@@ -33,9 +38,15 @@ from lightspeed_stack.storage.base import (
     FeedbackSwitch,
 )
 from lightspeed_stack.storage.empty_cache import EmptyCache
-from lightspeed_stack.storage.opening import Opening, OpeningCache, OpeningConversations, OpeningFeedbackSwitch
+from lightspeed_stack.storage.opening import (
+    Opening,
+    OpeningCache,
+    OpeningConversations,
+    OpeningFeedbackSwitch,
+    OpeningServers,
+)
 from lightspeed_stack.telemetry.metrics import Metrics
-from lightspeed_stack.tools.base import ListedToolset, NoTools
+from lightspeed_stack.tools.base import ServerRegistry, ToolSource
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +67,8 @@ class Services:
     cache: ConversationCache | None
     feedback_switch: FeedbackSwitch
     feedback: FeedbackSink | None
-    toolset: ListedToolset
+    tools: ToolSource
+    registry: ServerRegistry
     shields: ShieldSource | None
     catalog: ModelCatalog
     stack: Stack | None
@@ -73,8 +85,6 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
 
     Raises ConfigurationError or StorageError, with the fix.
     """
-    for sentence in without_effect(config):
-        log.warning("%s", sentence)
     async with AsyncExitStack() as stack:
         authenticator = _authenticator(config)
         opening = stack.enter_context(storage(config))
@@ -82,13 +92,16 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
         store = OpeningConversations(opening)
         catalog, llama_stack = await open_models(config, stack)
         retriever = _retriever(config, llama_stack)
-        shields = _shields(llama_stack)
+        shields = await stack.enter_async_context(open_shields(config, catalog, llama_stack))
+        tools = await stack.enter_async_context(open_tools(config, OpeningServers(opening)))
         active = ActiveTurns()
         user_data = await stack.enter_async_context(open_user_data(config.user_data_collection, metrics.degraded))
         assistant = Assistant(
             catalog=catalog,
             conversations=store,
             retriever=retriever,
+            tools=tools.source,
+            selection=tools.selection,
             transcripts=user_data.transcripts,
             topics=await _topics(config, stack, catalog, store, active, metrics),
             shields=shields,
@@ -96,13 +109,10 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
             limits=_limits(config),
             active=active,
             failures=metrics.degraded,
-            violated=metrics.violated,
+            observed=metrics.observe,
         )
         stack.push_async_callback(active.drained, DRAIN_TIMEOUT)
-        rules = config.authorization.access_rules if config.authorization else ()
-        tasks = await stack.enter_async_context(anyio.create_task_group())
-        tasks.start_soon(_warm_up, opening, retriever)
-        stack.callback(tasks.cancel_scope.cancel)
+        await _in_background(stack, partial(_warm_up, opening, retriever))
         health = _health(
             catalog,
             llama_stack,
@@ -117,14 +127,15 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
             conversations=store,
             cache=_cache(config, opening),
             feedback_switch=OpeningFeedbackSwitch(opening, configured=config.user_data_collection.feedback_enabled),
-            feedback=user_data.feedback,
-            toolset=NoTools(),
+            feedback=_feedback(user_data.feedback, shields),
+            tools=tools.source,
+            registry=tools.registry,
             shields=shields,
             catalog=catalog,
             stack=llama_stack,
             providers=Directory(config, catalog, health, llama_stack),
             authenticator=authenticator,
-            policy=AccessPolicy.build(config.authentication.module, [(rule.role, rule.actions) for rule in rules]),
+            policy=_policy(config),
             metrics=metrics,
             health=health,
         )
@@ -150,6 +161,17 @@ async def _warm_up(opening: Opening, retriever: Retriever | None) -> None:
         log.error("%s: %s", error.response, error.cause)
     except Exception:  # a background task must not take the service with it
         log.exception("warming up failed")
+
+
+async def _in_background(stack: AsyncExitStack, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    tasks = await stack.enter_async_context(anyio.create_task_group())
+    tasks.start_soon(work)
+    stack.callback(tasks.cancel_scope.cancel)
+
+
+def _policy(config: Config) -> AccessPolicy:
+    rules = config.authorization.access_rules if config.authorization else ()
+    return AccessPolicy.build(config.authentication.module, [(rule.role, rule.actions) for rule in rules])
 
 
 def _authenticator(config: Config) -> Authenticator:
@@ -186,12 +208,8 @@ def _retriever(config: Config, llama_stack: Stack | None) -> Retriever | None:
     return CombinedRetriever(retrievers)
 
 
-def _shields(llama_stack: Stack | None) -> ShieldSource | None:
-    if llama_stack is None:
-        return None
-    from lightspeed_stack.shields.llama_stack import StackShields
-
-    return StackShields(llama_stack)
+def _feedback(sink: FeedbackSink | None, shields: AllShields | None) -> FeedbackSink | None:
+    return sink if sink is None or shields is None or not shields.own else CleanFeedback(sink, shields.clean)
 
 
 async def _topics(
@@ -222,6 +240,14 @@ def _limits(config: Config) -> Limits:
         max_attachments=section.max_attachments,
         max_attachments_length=section.max_attachments_length,
         max_passages=config.rag.max_passages,
+        budget=Budget(
+            rounds=section.max_infer_iters,
+            calls=section.max_tool_calls,
+            tokens=section.max_turn_tokens,
+            seconds=section.max_turn_seconds,
+        ),
+        max_offered_tools=section.max_offered_tools,
+        max_tool_result_tokens=section.max_tool_result_tokens,
     )
 
 

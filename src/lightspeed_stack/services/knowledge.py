@@ -15,7 +15,7 @@ from lightspeed_stack.config.data import EmbeddingSection, RagSection
 from lightspeed_stack.domain.knowledge import Passage
 from lightspeed_stack.errors import ConfigurationError
 from lightspeed_stack.retrieval.base import Embedder
-from lightspeed_stack.retrieval.minilm import MiniLM
+from lightspeed_stack.retrieval.minilm import shared
 from lightspeed_stack.retrieval.search import THREADS, KnowledgeRetriever
 from lightspeed_stack.retrieval.sqlite import Space, SqliteIndex, SqliteLibrary
 from lightspeed_stack.stack.base import Stack
@@ -41,7 +41,7 @@ def open_retriever(section: RagSection, stack: Stack | None = None) -> Knowledge
     """
     embedder: Embedder
     if section.embedding is None:
-        embedder, threads = MiniLM(), THREADS
+        embedder, threads = shared(), THREADS
     elif stack is None:
         raise _no_stack()
     else:
@@ -64,7 +64,7 @@ def open_ingest(
     from lightspeed_stack.retrieval.ingest import Ingest  # a service that only searches needs no readers
 
     with ExitStack() as opened:
-        embedder: Embedder = MiniLM()
+        embedder: Embedder = shared()
         if embedding is not None:
             portal, stack = opened.enter_context(_stack_beside(llama_stack))
             embedder = _embedder(embedding, stack, REQUEST_TIMEOUT, portal.call)

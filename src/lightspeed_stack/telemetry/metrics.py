@@ -23,9 +23,17 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lightspeed_stack.domain.chat import ModelChoice, Usage
+from lightspeed_stack.domain.events import Noticed, ToolReturned, TurnEvent
+from lightspeed_stack.domain.notices import Notice, NoticeKind
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable of ``prometheus_client`` that names the directory."""
+
+
+_OF_TOOLS = frozenset(
+    {NoticeKind.CALL_REPEATED, NoticeKind.CALL_REFUSED, NoticeKind.RESULT_CUT, NoticeKind.TOOLS_CHOSEN}
+)
+"""Notices whose subject is a tool, or a number."""
 
 
 class Metrics:
@@ -69,6 +77,15 @@ class Metrics:
             ["what"],
             registry=None,
         )
+        self._notices = Counter(
+            "ls_notices_total",
+            "What was refused, stopped, skipped or changed while questions were answered",
+            ["kind", "subject", "reason"],
+            registry=None,
+        )
+        self._tool_calls = Counter(
+            "ls_tool_calls_total", "Calls of tools by their server", ["server", "status"], registry=None
+        )
         self._offered = _ModelsOnOffer()
         self._shown = self._own() if directory is None else _shared(Path(directory))
 
@@ -90,8 +107,21 @@ class Metrics:
     def failed(self) -> None:
         self._llm_failures.inc()
 
-    def violated(self) -> None:
-        self._violations.inc()
+    def observe(self, event: TurnEvent) -> None:
+        """Count what happened in a turn."""
+        match event:
+            case Noticed(notice):
+                self._notice(notice)
+            case ToolReturned(result):
+                status = "failure" if result.failed else "success"
+                self._tool_calls.labels(result.call.server_name or "", status).inc()
+
+    def _notice(self, notice: Notice) -> None:
+        # Only subjects that the operator named: models and servers of tools make up names of their own.
+        subject = "" if notice.kind in _OF_TOOLS else notice.subject
+        self._notices.labels(notice.kind.value, subject, notice.reason).inc()
+        if notice.kind is NoticeKind.SHIELD_REFUSED:
+            self._violations.inc()
 
     def used(self, model: ModelChoice, usage: Usage) -> None:
         labels = (model.provider_id, model.label)
@@ -123,7 +153,7 @@ class Metrics:
         PlatformCollector(registry=standard)
         GCCollector(registry=standard)
         llm = (self._llm_calls, self._llm_failures, self._violations, self._sent, self._received, self._estimated)
-        return (standard, self._calls, self._duration, *llm, self._degraded)
+        return (standard, self._calls, self._duration, *llm, self._degraded, self._notices, self._tool_calls)
 
 
 def _shared(directory: Path) -> Sequence[Collector]:
