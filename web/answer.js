@@ -6,6 +6,9 @@ import { sourceList, sourcesOf } from "./sources.js";
 
 let count = 0;
 
+/** Notices about the inner workings of an answer: for clients, not for readers. */
+const UNSHOWN = new Set(["tools_chosen", "result_cut", "shield_refused"]);
+
 export class Answer {
   constructor(question) {
     count += 1;
@@ -56,6 +59,9 @@ export class Answer {
     this.settle();
     if (!this.text.trim()) this.after.append(element("p", { class: "note" }, "The model gave no answer."));
     if (end.truncated) this.after.append(element("p", { class: "note" }, "Shortened to fit the limits of the model."));
+    for (const notice of end.notices ?? []) {
+      if (!UNSHOWN.has(notice.kind)) this.after.append(element("p", { class: "note" }, notice.message));
+    }
     const sources = sourcesOf(end);
     const list = sourceList(sources);
     if (list) this.after.append(list);
