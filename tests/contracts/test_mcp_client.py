@@ -19,13 +19,14 @@ from tests.contracts.mcp_clients import (
     at_once,
     client_of,
     every_kind,
+    mcp_server,
     names_of,
     names_when,
     skipped,
     told_at_once,
     until,
 )
-from tests.servers.mcp_server import TOOLS, Faults, Kind, McpServer, mcp_server
+from tests.servers.mcp_server import TOOLS, Faults, Kind, McpServer
 from tests.spec.registry import requirement
 
 PERSON = {"person": {"name": "Ada", "lives": {"town": "Brno"}}}
@@ -139,6 +140,19 @@ async def test_a_changed_list_is_looked_at_again(kind: Kind) -> None:
         assert (await client.call(MINE, "weather_today", {}, timeout=20)).content == "weather_today"
 
 
+@requirement("mcp:client:changes", "mcp:client:faults")
+@every_kind
+async def test_a_server_that_tells_of_changes_without_end_is_not_asked_without_end(kind: Kind) -> None:
+    async with mcp_server(kind=kind) as server, client_of(server.url) as client:
+        await client.tools(MINE)
+        await server.listening.wait()
+        before = len(server.asked("tools/list"))
+        for number in range(50):
+            await server.change_tools(["add", f"tool_{number}"])
+        assert await names_when(client, MINE, lambda names: names[-1:] == ["tool_49"]) == ["add", "tool_49"]
+        assert len(server.asked("tools/list")) - before <= 5
+
+
 @requirement("mcp:client:headers")
 @every_kind
 async def test_a_server_gets_the_headers_that_are_given_and_no_others(kind: Kind) -> None:
@@ -152,6 +166,7 @@ async def test_a_server_gets_the_headers_that_are_given_and_no_others(kind: Kind
             ("Bearer yours", None),
         ]
         assert all("cookie" not in it for it in echoed)
+        assert not [it for it in server.requests if b"traceparent" in it.body or b"baggage" in it.body]
         of_calls = server.asked("tools/call")
         sessions = {request.headers.get("mcp-session-id") for request in of_calls}
         assert len(server.asked("tools/list")) == 2, "a list goes for one set of headers"

@@ -192,14 +192,12 @@ def _returned_fitting(result: ToolResult, number: int) -> bytes:
     return _fitting("tool_result", number, shape)
 
 
-def _numbered(event: ToolCalled | ToolReturned | Noticed, number: int) -> bytes:
+def _numbered(event: ToolCalled | ToolReturned, number: int) -> bytes:
     match event:
         case ToolCalled(call):
             return _called_fitting(call, number)
         case ToolReturned(result):
             return _returned_fitting(result, number)
-        case Noticed(it):
-            return line("notice", {"id": number, **notice(it)})
 
 
 class SseV1:
@@ -217,8 +215,10 @@ class SseV1:
                 return f'data: {{"event": "token", "data": {token}}}\n\n'.encode("ascii")
             case TurnStarted():
                 return _started(event)
-            case ToolCalled() | ToolReturned() | Noticed():
+            case ToolCalled() | ToolReturned():
                 return _numbered(event, self.next_id())
+            case Noticed(notices):
+                return b"".join(line("notice", {"id": self.next_id(), **notice(it)}) for it in notices)
             case TurnEnded(text):
                 return line("turn_complete", {"token": text}) + _end(event)
             case TurnFailed() | Cited() | Compacted():

@@ -10,7 +10,7 @@ from lightspeed_stack.assistant.answer import Emit
 from lightspeed_stack.assistant.recorder import TurnRecorder
 from lightspeed_stack.domain.events import Cited, Compacted, Noticed, TurnEvent, TurnStarted
 from lightspeed_stack.domain.knowledge import citations
-from lightspeed_stack.domain.notices import Notice
+from lightspeed_stack.domain.notices import Notice, NoticeKind
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,11 @@ class Opening:
         """Make a notice known; its event comes now, or with the opening."""
         notice = replace(notice, subject=_printable(notice.subject))
         reason = f" ({notice.reason})" if notice.reason else ""
-        log.info("%s: %s%s", notice.kind.value, notice.subject, reason)
+        # Whoever skips a server says so in the log, and not once a question.
+        level = logging.DEBUG if notice.kind is NoticeKind.SERVER_SKIPPED else logging.INFO
+        log.log(level, "%s: %s%s", notice.kind.value, notice.subject, reason)
         self._recorder.answer.notices.append(notice)
-        self._observed(Noticed(notice))
+        self._observed(Noticed((notice,)))
         if self.done.is_set():
             await self._tell_all()
 
@@ -76,9 +78,9 @@ class Opening:
 
     async def _tell_all(self) -> None:
         notices = self._recorder.answer.notices
-        while self._told < len(notices):
-            self._told += 1
-            await self._emit(Noticed(notices[self._told - 1]))
+        while untold := notices[self._told :]:
+            self._told += len(untold)
+            await self._emit(Noticed(tuple(untold)))
 
 
 def _as_it_is(event: Cited) -> Cited:

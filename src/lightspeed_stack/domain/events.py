@@ -52,9 +52,9 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """Something was refused, stopped, skipped or changed just now."""
+    """Things were refused, stopped, skipped or changed just now."""
 
-    notice: Notice
+    notices: tuple[Notice, ...]
 
 
 @dataclass(frozen=True, slots=True)

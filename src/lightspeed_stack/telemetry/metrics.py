@@ -92,6 +92,7 @@ class Metrics:
         # Looking a child up by its labels costs more than counting in it.
         self._timed = cache(self._duration.labels)
         self._counted = cache(self._calls.labels)
+        self._noticed = cache(self._notices.labels)
         self._answered = cache(self._llm_calls.labels)
         self._tokens = cache(lambda *labels: (self._sent.labels(*labels), self._received.labels(*labels)))
 
@@ -110,8 +111,9 @@ class Metrics:
     def observe(self, event: TurnEvent) -> None:
         """Count what happened in a turn."""
         match event:
-            case Noticed(notice):
-                self._notice(notice)
+            case Noticed(notices):
+                for notice in notices:
+                    self._notice(notice)
             case ToolReturned(result):
                 status = "failure" if result.failed else "success"
                 self._tool_calls.labels(result.call.server_name or "", status).inc()
@@ -119,7 +121,7 @@ class Metrics:
     def _notice(self, notice: Notice) -> None:
         # Only subjects that the operator named: models and servers of tools make up names of their own.
         subject = "" if notice.kind in _OF_TOOLS else notice.subject
-        self._notices.labels(notice.kind.value, subject, notice.reason).inc()
+        self._noticed(notice.kind.value, subject, notice.reason).inc()
         if notice.kind is NoticeKind.SHIELD_REFUSED:
             self._violations.inc()
 

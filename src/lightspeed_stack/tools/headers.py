@@ -34,6 +34,9 @@ class MissingToken:
     name: str
 
 
+NONE: Mapping[str, str] = MappingProxyType({})
+
+
 def asked_for(server: ToolServer, access: ToolAccess) -> bool:
     """Whether the request's ``MCP-HEADERS`` name the server, by its name or its URL."""
     return server.name in access.by_server or server.url in access.by_server
@@ -44,6 +47,12 @@ def needs_caller(server: ToolServer) -> bool:
     return any(source in HeaderSource for source in server.authorization_headers.values())
 
 
+def at_hand(server: ToolServer, files: TokenFiles) -> bool:
+    """Whether ``headers_for`` gives its answer without waiting for a file."""
+    sources = server.authorization_headers.values()
+    return all(source in HeaderSource or files.fresh(source) for source in sources)
+
+
 async def headers_for(
     server: ToolServer, access: ToolAccess, files: TokenFiles
 ) -> Mapping[str, str] | SkippedServer | MissingToken:
@@ -51,6 +60,8 @@ async def headers_for(
 
     What proves who asks wins over what ``MCP-HEADERS`` add, and that over what is passed on.
     """
+    if not (server.authorization_headers or server.headers or access.by_server):
+        return NONE
     given = _sendable(server, _named(server, access))
     headers: dict[str, str] = {}
     for name in server.authorization_headers:

@@ -85,6 +85,18 @@ class McpClient:
         except Fault as fault:
             raise fault.skipped() from None
 
+    def known(self, headers: Mapping[str, str]) -> tuple[RemoteTool, ...] | None:
+        """As ``tools``, where that needs no waiting; None where it does. Raises ServerSkipped."""
+        try:
+            connection = self._connection(headers)
+            self._raise_if_ill(connection)
+        except Fault as fault:
+            raise fault.skipped() from None
+        if connection.tools is not None:
+            with connection.in_use():
+                self._refresh(connection)
+        return connection.tools
+
     async def call(
         self,
         headers: Mapping[str, str],
@@ -128,18 +140,22 @@ class McpClient:
 
     async def _offered(self, connection: Connection) -> tuple[RemoteTool, ...]:
         self._raise_if_ill(connection)
-        now = anyio.current_time()
         waited = False
         if connection.tools is None:
             waited = await self._first_sight(connection)
             self._raise_if_ill(connection)
-        elif connection.session is None or now > connection.listed_at + self._limits.refresh:
-            connection.ask()
+        else:
+            self._refresh(connection)
         if connection.tools is not None:
             return connection.tools
         if connection.fault is not None:
             raise connection.fault
         raise ServerSkipped(SkipReason.TIMEOUT if waited else SkipReason.CONNECTING, "The server has not answered yet.")
+
+    def _refresh(self, connection: Connection) -> None:
+        """See to it that a list that is known is looked at again, behind whoever uses it."""
+        if connection.session is None or anyio.current_time() > connection.listed_at + self._limits.refresh:
+            connection.ask()
 
     async def _first_sight(self, connection: Connection) -> bool:
         """See to it that the tools are listed; whether that was waited for in vain."""
@@ -231,6 +247,8 @@ class McpClient:
 
     def _key(self, headers: Mapping[str, str]) -> bytes:
         """Tells sets of headers apart, and does not tell what they are."""
+        if not headers:
+            return b""
         pairs = sorted((name.lower(), value) for name, value in headers.items())
         return hashlib.blake2b(msgspec.json.encode(pairs), key=self._salt, digest_size=16).digest()
 

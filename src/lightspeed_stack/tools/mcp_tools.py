@@ -4,9 +4,11 @@ Above: the agent's loop and ``api``, by the doors ``ToolSource`` and ``Toolset``
 ``headers`` says what they send, ``offers`` what models see of their lists.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -18,12 +20,17 @@ from lightspeed_stack.domain.servers import HeaderSource, ToolServer
 from lightspeed_stack.errors import ToolAuthorizationRequired
 from lightspeed_stack.tools.base import SkippedServer, SkipReason, Tool, unknown_tool
 from lightspeed_stack.tools.header_values import header_value
-from lightspeed_stack.tools.headers import MissingToken, asked_for, headers_for
+from lightspeed_stack.tools.headers import MissingToken, asked_for, at_hand, headers_for
 from lightspeed_stack.tools.mcp import McpClient
 from lightspeed_stack.tools.mcp_servers import McpServers, Served
 from lightspeed_stack.tools.mcp_values import ServerSkipped
 from lightspeed_stack.tools.offers import Converted, Offer, Offers
 from lightspeed_stack.tools.token_files import TokenFiles
+
+log = logging.getLogger(__name__)
+
+TELL_AGAIN = 60.0
+"""Seconds between two lines in the log about the same server that is skipped for the same reason."""
 
 MAX_ARGUMENTS = 1024 * 1024
 """Characters of a call's arguments."""
@@ -38,7 +45,7 @@ class _Ready:
 
     server: ToolServer
     client: McpClient
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     tools: Converted
 
 
@@ -57,6 +64,7 @@ class McpTools:
         self._files = files
         self._timeout = timeout
         self._offers = Offers(taken)
+        self._told: dict[tuple[str, SkipReason], float] = {}
 
     @property
     def passed_on(self) -> frozenset[str]:
@@ -67,26 +75,44 @@ class McpTools:
         """See ToolSource."""
         current = self._servers.current
         self._offers.follow(current)
-        found: dict[int, _Answer] = {}
-
-        async def ask(at: int, served: Served) -> None:
-            found[at] = await self._ask(served, access)
-
-        async with anyio.create_task_group() as tasks:
-            for at, served in enumerate(current):
-                tasks.start_soon(ask, at, served)
-        answers = [found[at] for at in range(len(current))]
+        found = {served: await self._at_once(served, access) for served in current}
+        waiting = [served for served, answer in found.items() if answer is None]
+        if waiting:
+            async with anyio.create_task_group() as tasks:
+                for served in waiting:
+                    tasks.start_soon(self._ask_into, found, served, access)
+        answers = [answer for answer in found.values() if answer is not None]
         for answer in answers:
             if isinstance(answer, ToolAuthorizationRequired):
                 raise answer
         ready = [answer for answer in answers if isinstance(answer, _Ready)]
         offers = self._offers.offers([it.tools for it in ready])
+        skipped = tuple(answer for answer in answers if isinstance(answer, SkippedServer))
+        self._tell(skipped)
         return McpToolset(
             tools=tuple(chain.from_iterable(offer.tools for offer in offers)),
-            skipped=tuple(answer for answer in answers if isinstance(answer, SkippedServer)),
+            skipped=skipped,
             sources=tuple(zip(ready, offers, strict=True)),
             timeout=self._timeout,
         )
+
+    async def _at_once(self, served: Served, access: ToolAccess) -> _Answer | None:
+        """What ``_ask`` gives, where that needs no waiting, as mostly; a task for each server would cost far more."""
+        server, client = served.server, served.client
+        if client is None or not at_hand(server, self._files):
+            return None
+        headers = await headers_for(server, access, self._files)
+        if not isinstance(headers, Mapping):
+            return headers if isinstance(headers, SkippedServer) else None
+        try:
+            remote = client.known(headers)
+        except ServerSkipped as skipped:
+            return None if _may_be_told(server, access, skipped) else _without(server, skipped)
+        converted = None if remote is None else self._offers.kept(served, remote)
+        return None if converted is None else _Ready(server, client, headers, converted)
+
+    async def _ask_into(self, found: dict[Served, _Answer | None], served: Served, access: ToolAccess) -> None:
+        found[served] = await self._ask(served, access)
 
     async def _ask(self, served: Served, access: ToolAccess) -> _Answer:
         server = served.server
@@ -101,11 +127,18 @@ class McpTools:
         try:
             remote = await client.tools(headers)
         except ServerSkipped as skipped:
-            proved = HeaderSource.OAUTH in server.authorization_headers.values()
-            if skipped.reason is SkipReason.UNAUTHORIZED and proved and asked_for(server, access):
+            if _may_be_told(server, access, skipped):
                 return _wants_token(server, skipped.www_authenticate or await client.challenge())
-            return SkippedServer(server.name, skipped.reason, skipped.message)
+            return _without(server, skipped)
         return _Ready(server, client, headers, await self._offers.converted(served, remote))
+
+    def _tell(self, skipped: Sequence[SkippedServer]) -> None:
+        """Log who takes no part, each once a while: most questions of an hour miss the same servers."""
+        for server in skipped:
+            told, now = (server.name, server.reason), monotonic()
+            if now >= self._told.get(told, now):
+                self._told[told] = now + TELL_AGAIN
+                log.info("server_skipped: %s (%s)", server.name, server.reason.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +168,16 @@ class McpToolset:
         except ServerSkipped as skipped:
             return ToolResult(call, skipped.message, failed=True)
         return ToolResult(call, outcome.content, failed=outcome.failed)
+
+
+def _may_be_told(server: ToolServer, access: ToolAccess, skipped: ServerSkipped) -> bool:
+    """Whether the caller asked for the server, with an ``oauth`` token that it refuses."""
+    proved = HeaderSource.OAUTH in server.authorization_headers.values()
+    return skipped.reason is SkipReason.UNAUTHORIZED and proved and asked_for(server, access)
+
+
+def _without(server: ToolServer, skipped: ServerSkipped) -> SkippedServer:
+    return SkippedServer(server.name, skipped.reason, skipped.message)
 
 
 def _wants_token(server: ToolServer, challenge: str | None) -> ToolAuthorizationRequired:

@@ -76,6 +76,12 @@ class Offers:
             self._shelves = {served: self._shelves.get(served) or _Shelf() for served in servers}
             self._outdated = True
 
+    def kept(self, served: Served, remote: Sequence[RemoteTool]) -> Converted | None:
+        """The list ready to be offered, where it was seen before."""
+        shelf = self._shelves.get(served)
+        found = None if shelf is None else shelf.lists.get(id(remote))
+        return None if found is None else found[1]
+
     async def converted(self, served: Served, remote: Sequence[RemoteTool]) -> Converted:
         """The list ready to be offered: as it was kept, or converted in a thread."""
         shelf = self._shelves.get(served) or _Shelf()  # the latter where it was dismissed meanwhile

@@ -107,6 +107,11 @@ class TokenFiles:
         self._tell(key, look)
         return look.value
 
+    def fresh(self, path: str) -> bool:
+        """Whether ``read`` gives the file's line without looking at it."""
+        look = self._looks.get(path)
+        return look is not None and self._clock() < look.until
+
     async def _look(self, path: str) -> _Look:
         value, problem = None, "it takes too long to read it"
         # A thread cannot be stopped: while one hangs at this path, no other is sent after it.

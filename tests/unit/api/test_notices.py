@@ -17,7 +17,7 @@ ENDED = TurnEnded("Hi", Usage(), False, (), (), (), stored=True)
 def test_a_notice_is_an_event_with_an_id() -> None:
     encoder = SseV1()
     encoder.encode(TokenDelta("Hi"))
-    assert json.loads(encoder.encode(Noticed(SKIPPED))[6:]) == {
+    assert json.loads(encoder.encode(Noticed((SKIPPED,)))[6:]) == {
         "event": "notice",
         "data": {
             "id": 1,
@@ -44,4 +44,4 @@ def test_the_end_has_notices_where_there_are_some() -> None:
 
 @requirement("notice:wire")
 def test_text_mode_is_the_answer_alone() -> None:
-    assert PlainText().encode(Noticed(SKIPPED)) == b""
+    assert PlainText().encode(Noticed((SKIPPED,))) == b""

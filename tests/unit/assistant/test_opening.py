@@ -32,7 +32,7 @@ async def test_notices_wait_for_the_start_and_come_once(store: SqlConversations)
     await opening.once()
     await opening.tell(SECOND)
     assert [type(event) for event in events] == [TurnStarted, Noticed, Noticed]
-    assert observed == events[1:] == [Noticed(FIRST), Noticed(SECOND)]
+    assert observed == events[1:] == [Noticed((FIRST,)), Noticed((SECOND,))]
     assert recorder.answer.notices == [FIRST, SECOND]
 
 

@@ -30,14 +30,14 @@ def counted(*events: TurnEvent) -> str:
 )
 def test_a_subject_is_a_label_where_the_operator_named_it(notice: Notice, labels: tuple[str, str, str]) -> None:
     kind, reason, subject = labels
-    text = counted(Noticed(notice))
+    text = counted(Noticed((notice,)))
     assert f'ls_notices_total{{kind="{kind}",reason="{reason}",subject="{subject}"}} 1.0' in text
     assert "ls_llm_validation_errors_total 0.0" in text
 
 
 @requirement("metrics:notices")
 def test_a_refusal_counts_as_the_contract_says() -> None:
-    refused = Noticed(Notice(NoticeKind.SHIELD_REFUSED, "inout_keys", ""))
+    refused = Noticed((Notice(NoticeKind.SHIELD_REFUSED, "inout_keys", ""),))
     assert "ls_llm_validation_errors_total 2.0" in counted(refused, refused)
 
 
