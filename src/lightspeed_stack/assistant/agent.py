@@ -203,6 +203,8 @@ class _Loop:
 
     def _named(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
         """Calls with ids of their own, and the servers whose tools they are."""
+        if not calls:
+            return ()
         servers = {tool.spec.name: tool.group for tool in self._work.toolset.tools if tool.server is not None}
         complete = answerable(calls, self._progress.call_ids, self._progress.rounds)
         return tuple(replace(call, server_name=servers.get(call.name)) for call in complete)
@@ -227,8 +229,10 @@ class _Loop:
 
     async def _say(self, text: str) -> None:
         """Emit a piece of the answer; what different rounds said stands in paragraphs of its own."""
-        gap, self._gap = self._gap, ""
-        await self._emit(TokenDelta(text if text.startswith("\n") else gap + text))
+        if self._gap:
+            gap, self._gap = self._gap, ""
+            text = text if text.startswith("\n") else gap + text
+        await self._emit(TokenDelta(text))
 
     async def _tell_stop(self, stop: Stop) -> None:
         """Tell of the end of a budget, once. Of repeated calls everything has been told."""

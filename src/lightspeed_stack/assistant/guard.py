@@ -32,10 +32,15 @@ class Guard:
     def __init__(self, shields: Iterable[Shield], tell: Tell) -> None:
         self._shields = tuple(shields)
         self._tell = tell
-        self._input, self._output, self._source = (
-            tuple(shield for shield in self._shields if stage in shield.stage)
-            for stage in (Stage.INPUT, Stage.OUTPUT, Stage.SOURCE)
-        )
+        self._input, self._output, self._source = map(self._at, (Stage.INPUT, Stage.OUTPUT, Stage.SOURCE))
+
+    def _at(self, stage: Stage) -> tuple[Shield, ...]:
+        return tuple(shield for shield in self._shields if stage in shield.stage) if self._shields else ()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is looked at."""
+        return not self._shields
 
     @classmethod
     async def of(cls, source: ShieldSource | None, shield_ids: tuple[str, ...] | None, tell: Tell) -> "Guard":

@@ -61,7 +61,7 @@ class Assistant:
     where nothing is judged, ``tools`` where there are none; ``selection`` chooses among many.
 
     ``failures`` hears what could not be done although the answer was given: ``conversation``, ``turn``,
-    ``transcript``, ``retrieval``. ``observed`` hears every event between the first and the last of a turn.
+    ``transcript``, ``retrieval``. ``observed`` hears of calls of tools, their results, and notices.
     """
 
     catalog: ModelCatalog
@@ -147,7 +147,8 @@ class Assistant:
         opening = Opening(recorder, emit, self.observed, live=live)
         try:
             guard = await Guard.of(self.shields, turn.question.shield_ids, opening.tell)
-            recorder.cleaned, opening.shown = guard.cleaned, guard.shown
+            if not guard.idle:
+                recorder.cleaned, opening.shown = guard.cleaned, guard.shown
             asked = await self._generate(recorder, guard, opening, live=live)
         except AssistantError as error:
             await self._keep(recorder, Outcome.FAILED)
@@ -296,13 +297,14 @@ class _Run:
     async def to_the_end(
         self, observed: Callable[[TurnEvent], None], *, accepted: Callable[[], Awaitable[None]]
     ) -> None:
-        answer = self.recorder.answer
+        answer, emit = self.recorder.answer, self.opening.emit
 
         async def say(event: TurnEvent) -> None:
             if isinstance(event, TokenDelta):
                 answer.pieces.append(event.text)
-            observed(event)
-            await self.opening.emit(event)
+            else:
+                observed(event)
+            await emit(event)
 
         async with self.guard.speaking(say) as heard:
             waiting = await agent.run(self.work, self.progress, answer, heard, self.opening.tell, accepted=accepted)
@@ -326,7 +328,7 @@ def _for_topic(turn: Turn, guard: Guard) -> Turn:
 
 async def _shown(ended: TurnEnded, guard: Guard) -> TurnEnded:
     """The end as it may be shown; much text is searched through off the event loop."""
-    if sum(len(result.content) for result in ended.tool_results) <= MUCH:
+    if guard.idle or sum(len(result.content) for result in ended.tool_results) <= MUCH:
         return guard.shown(ended)
     return await anyio.to_thread.run_sync(guard.shown, ended)
 

@@ -74,6 +74,8 @@ class McpTools:
     async def toolset(self, access: ToolAccess) -> "McpToolset":
         """See ToolSource."""
         current = self._servers.current
+        if not current:
+            return NOTHING
         self._offers.follow(current)
         found = {served: await self._at_once(served, access) for served in current}
         waiting = [served for served, answer in found.items() if answer is None]
@@ -168,6 +170,10 @@ class McpToolset:
         except ServerSkipped as skipped:
             return ToolResult(call, skipped.message, failed=True)
         return ToolResult(call, outcome.content, failed=outcome.failed)
+
+
+NOTHING = McpToolset((), (), (), 0.0)
+"""What there is without any server."""
 
 
 def _may_be_told(server: ToolServer, access: ToolAccess, skipped: ServerSkipped) -> bool:
