@@ -13,10 +13,21 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from lightspeed_stack.config.keys import is_list, is_secret, section_of
-from lightspeed_stack.config.section import Section
+from lightspeed_stack.config.section import Room, Section
 from lightspeed_stack.config.tree import Config
+from lightspeed_stack.services.adapters import adapter_settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
+
+ADAPTERS: tuple[tuple[Room, str, str], ...] = (
+    ("backends", "inference.providers[]", "openai"),
+    ("backends", "inference.providers[]", "embedded"),
+    ("shields", "shields[]", "redaction"),
+    ("shields", "shields[]", "question_validity"),
+    ("shields", "shields[]", "moderation"),
+    ("shields", "shields[]", "injection"),
+)
+"""The adapters with settings of their own: room, where an entry of the configuration names them, name."""
 
 PREFACE = """\
 # Configuration
@@ -58,12 +69,18 @@ A path with `[]` stands for every item of a list. "Required" holds where the map
 
 def reference() -> str:
     """The whole page."""
-    return "\n".join([PREFACE, *_tables(Config, "")])
+    settings = (
+        line
+        for room, place, name in ADAPTERS
+        if (section := adapter_settings(room, name)) is not None
+        for line in _tables(section, f"{place}.extra.", f" of the type `{name}`")
+    )
+    return "\n".join([PREFACE, *_tables(Config, ""), *settings])
 
 
-def _tables(section: type[Section], prefix: str) -> Iterator[str]:
-    """The table of one section, then those of the sections below it."""
-    title = f"`{prefix.rstrip('.')}`" if prefix else "The whole file"
+def _tables(section: type[Section], prefix: str, of: str = "") -> Iterator[str]:
+    """The table of one section, then those of the sections below it; ``of`` says more of whose they are."""
+    title = f"`{prefix.rstrip('.')}`{of}" if prefix else "The whole file"
     yield f"### {title}\n"
     if section.__doc__:
         yield section.__doc__.split("\n\n", maxsplit=1)[0].strip() + "\n"
@@ -74,7 +91,7 @@ def _tables(section: type[Section], prefix: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
         below = section_of(field)
         if below is not None:
-            yield from _tables(below, f"{prefix}{name}{'[]' if is_list(field) else ''}.")
+            yield from _tables(below, f"{prefix}{name}{'[]' if is_list(field) else ''}.", of)
 
 
 def _meaning(field: FieldInfo) -> str:

@@ -8,7 +8,7 @@ from playwright.async_api import Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import PATIENCE
 from tests.servers.openai_script import SERVER_ERROR
-from tests.servers.openai_server import OpenAIServer, Script
+from tests.servers.openai_server import OpenAIServer, Script, ScriptedCall
 from tests.spec.registry import requirement
 
 QUESTION = "How do I use my own OpenAI-compatible model server?"
@@ -123,6 +123,18 @@ async def test_what_a_model_writes_stays_text(page: Page, model: OpenAIServer) -
     links = await exchange.locator(".text a").evaluate_all("all => all.map((one) => one.href)")
     assert links == ["https://evil.example/p.png", "https://example.com/x"]
     await expect(exchange.locator("h2")).to_contain_text("<img src=x onerror=window.hurt=1>")
+
+
+@requirement("page:answer:notices")
+async def test_what_was_noticed_stands_under_the_answer(page: Page, model: OpenAIServer) -> None:
+    again = Script(tokens=(), tool_calls=(ScriptedCall("c", "now"),))
+    model.scripts = [again, again, again, Script(tokens=("It is late.",))]
+    model.answered = 0
+    exchange = await ask(page, QUESTION)
+    await complete(exchange)
+    await expect(exchange.locator(".text")).to_have_text("It is late.")
+    await expect(exchange.locator(".tools li")).to_have_text(["now"])
+    await expect(exchange.locator(".note")).to_have_text(["The model made the same call again; it was not run."])
 
 
 @requirement("page:answer:announced")

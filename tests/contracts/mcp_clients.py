@@ -9,8 +9,7 @@ import pytest
 
 from lightspeed_stack.tools.base import SkipReason
 from lightspeed_stack.tools.mcp import McpClient, McpLimits, RemoteTool, ServerSkipped
-from tests.servers import mcp_server as scripted
-from tests.servers.mcp_server import Kind, McpServer
+from tests.servers.mcp_server import Kind
 
 KINDS: tuple[Kind, ...] = get_args(Kind.__value__)
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -23,19 +22,6 @@ CURT = McpLimits(first_wait=0.2, answer=0.4, contact=2, retry_first=0.05, retry_
 
 MINE = {"Authorization": "Bearer mine"}
 YOURS = {"Authorization": "Bearer yours"}
-
-
-@asynccontextmanager
-async def mcp_server(**options: Any) -> AsyncIterator[McpServer]:
-    """The scripted server, which is given the time to notice that its clients have left.
-
-    The SDK's server does not close all that it has open where it is cancelled.
-    """
-    async with scripted.mcp_server(**options) as server:
-        yield server
-        with anyio.move_on_after(2):
-            while server._open:  # noqa: ASYNC110 - it has no event for it
-                await anyio.sleep(0.005)
 
 
 @asynccontextmanager

@@ -19,14 +19,13 @@ from tests.contracts.mcp_clients import (
     at_once,
     client_of,
     every_kind,
-    mcp_server,
     names_of,
     names_when,
     skipped,
     told_at_once,
     until,
 )
-from tests.servers.mcp_server import TOOLS, Faults, Kind, McpServer
+from tests.servers.mcp_server import TOOLS, Faults, Kind, McpServer, mcp_server
 from tests.spec.registry import requirement
 
 PERSON = {"person": {"name": "Ada", "lives": {"town": "Brno"}}}

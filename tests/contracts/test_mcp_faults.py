@@ -17,7 +17,6 @@ from tests.contracts.mcp_clients import (
     at_once,
     client_of,
     every_kind,
-    mcp_server,
     names_of,
     names_when,
     skipped,
@@ -25,7 +24,7 @@ from tests.contracts.mcp_clients import (
     until,
 )
 from tests.contracts.mcp_web import Asked, as_usual, web_server
-from tests.servers.mcp_server import TOOLS, Faults, Kind, McpServer
+from tests.servers.mcp_server import TOOLS, Faults, Kind, McpServer, mcp_server
 from tests.servers.processes import free_port
 from tests.spec.registry import requirement
 

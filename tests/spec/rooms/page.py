@@ -31,6 +31,9 @@ REQUIREMENTS: dict[str, Requirement] = {
         "What a model writes is shown as text: no markup of it runs, and links lead to http and https only.",
         "decision: the page",
     ),
+    "page:answer:notices": Requirement(
+        "What was skipped, stopped or taken out of an answer is told below it.", "issue 5, shown when done"
+    ),
     "page:answer:announced": Requirement(
         "A screen reader is told of a completed answer once, not of each token.", "decision: the page"
     ),
