@@ -324,14 +324,6 @@ def test_a_provider_that_is_down_does_not_keep_it_from_starting(tmp_path: Path) 
         assert "Connection error." in ready
 
 
-@requirement("cli:without-effect")
-def test_what_has_no_effect_yet_is_said_at_the_start(tmp_path: Path) -> None:
-    servers = [{"name": "tools", "url": "http://127.0.0.1:9"}]
-    path = write(tmp_path, mcp_servers=servers, database={"sqlite": {"db_path": "/nowhere/x.db"}})
-    done = run("-c", path, cwd=tmp_path)
-    assert "mcp_servers has no effect in this release" in done.stderr
-
-
 @requirement("cli:workers")
 def test_several_workers_answer(tmp_path: Path) -> None:
     service = {"host": "127.0.0.1", "port": free_port(), "workers": 2}

@@ -3,7 +3,6 @@
 Those of the configuration are shown, and cannot be removed here; the others are the same for all replicas.
 """
 
-import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -131,15 +130,9 @@ async def mcp_client_auth_options(
     return json_response(200, {"servers": wanted})
 
 
-def without_credentials(url: str) -> str:
-    """An address as it may be shown; one in the configuration may hold a user and a password."""
-    return re.sub(r"^([^/?#]*://)?[^/?#]*@", r"\1", url)
-
-
 def _entry(it: RegisteredServer) -> dict[str, Any]:
     server = it.server
-    url = without_credentials(server.url)
-    return {"name": server.name, "url": url, "provider_id": server.provider_id, "source": it.source}
+    return {"name": server.name, "url": server.address, "provider_id": server.provider_id, "source": it.source}
 
 
 def _options(it: RegisteredServer) -> dict[str, Any]:

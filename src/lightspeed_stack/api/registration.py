@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator
 
 from lightspeed_stack.api.values import Strict, Text, storable
-from lightspeed_stack.config.tools import HEADER_NAME, ApprovalRules, approval_of, refused_header
+from lightspeed_stack.config.section import Breach
+from lightspeed_stack.config.tools import HEADER_NAME, ApprovalRules, approval_of, refused_header, refused_to_pass_on
 from lightspeed_stack.domain.servers import HeaderSource, ToolServer
 
 NAME = r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$"
@@ -71,7 +72,7 @@ def _is_of_ipv6(url: str) -> bool:
 
 
 def _sources(headers: dict[str, str]) -> dict[str, str]:
-    faults = [fault for name in headers if (fault := _fault(name))]
+    faults = [fault for name in headers if (fault := _fault(name, refused_header(name)))]
     faults += [
         f"{name[:MAX_NAME]}: the value is none of the words for where to get it; write kubernetes, client or oauth "
         "(the path of a file is for the configuration alone)"
@@ -82,7 +83,8 @@ def _sources(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _names(headers: list[str]) -> list[str]:
-    return _without_faults(headers, [fault for name in headers if (fault := _fault(name))])
+    faults = [fault for name in headers if (fault := _fault(name, refused_to_pass_on(name)))]
+    return _without_faults(headers, faults)
 
 
 def _without_faults[T: (dict[str, str], list[str])](headers: T, faults: list[str]) -> T:
@@ -93,8 +95,7 @@ def _without_faults[T: (dict[str, str], list[str])](headers: T, faults: list[str
     return headers
 
 
-def _fault(name: str) -> str | None:
-    breach = refused_header(name)
+def _fault(name: str, breach: Breach | None) -> str | None:
     return None if breach is None else f"{name[:MAX_NAME]}: {breach.message}; {breach.fix}"
 
 

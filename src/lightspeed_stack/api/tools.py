@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from lightspeed_stack.api.declared import ASKS_TOOLS, DENIED
 from lightspeed_stack.api.deps import allowed, services_of
-from lightspeed_stack.api.mcp_servers import without_credentials
 from lightspeed_stack.api.problems import json_response
 from lightspeed_stack.api.tool_access import tool_access
 from lightspeed_stack.api.tool_parameters import parameters_of
@@ -83,7 +82,7 @@ def tool_entry(tool: Tool) -> dict[str, Any]:
         "parameters": parameters_of(tool.spec.parameters),
         "provider_id": tool.provider_id,
         "toolgroup_id": tool.group,
-        "server_source": without_credentials(tool.server) if tool.server else BUILTIN,
+        "server_source": tool.server or BUILTIN,
         "type": "tool",
     }
 

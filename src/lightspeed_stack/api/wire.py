@@ -5,6 +5,7 @@ separators and is ASCII-escaped: clients compare bytes.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Protocol, assert_never
@@ -30,6 +31,9 @@ from lightspeed_stack.errors import AssistantError
 
 MAX_LINE = 64 * 1024
 """Bytes of one event line; clients read lines into buffers of this size."""
+
+MAX_DEPTH = 100
+"""Levels of arguments that are shown as an object: more than tools have, and far fewer than JSON libraries bear."""
 
 CUT = " […cut]"
 
@@ -76,12 +80,30 @@ def referenced_document(citation: Citation) -> dict[str, Any]:
 
 
 def arguments_of(call: ToolCall) -> dict[str, Any]:
-    """A call's arguments as an object, whatever the model wrote (rest-api.md 1.9)."""
+    """A call's arguments as an object of JSON values, whatever the model wrote (rest-api.md 1.9)."""
     try:
-        parsed = json.loads(call.arguments)
-    except ValueError:
+        parsed = json.loads(call.arguments, parse_float=_finite, parse_constant=_finite)
+        _check_depth(parsed, MAX_DEPTH)
+    except (ValueError, RecursionError):
         parsed = call.arguments
     return parsed if isinstance(parsed, dict) else {"query": str(parsed)}
+
+
+def _finite(written: str) -> float:
+    """Raises ValueError for what Python reads and JSON has no word for: infinities, and what is no number."""
+    number = float(written)
+    if not math.isfinite(number):
+        raise ValueError(written)
+    return number
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    """Raises ValueError where it is deeper than some levels of objects and arrays."""
+    if isinstance(value, dict | list):
+        if levels == 0:
+            raise ValueError("too deep")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_depth(item, levels - 1)
 
 
 def tool_call(result: ToolResult) -> dict[str, Any]:

@@ -8,7 +8,7 @@ come from our own code (docs/decisions/0004-retrieval.md).
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lightspeed_stack.domain.chat import Attachment, Exchange, Message, Question
+from lightspeed_stack.domain.chat import Attachment, Exchange, Message, Outcome, Question
 from lightspeed_stack.domain.knowledge import Passage
 from lightspeed_stack.errors import AttachmentNotAllowed, PromptTooLong
 
@@ -27,10 +27,14 @@ GROUNDING_WITH_TOOLS = (
 )
 NOTHING_FOUND = "No passage of the documentation matches this question."
 
+CUT_SHORT = " [cut: there is no room for more]"
 LEFT_OUT = "[This result was left out, as there is no room for it any more.]"
 
 BYTES_PER_TOKEN = 3
 """UTF-8 bytes; real tokenizers reach 3.5 to 4.5 on prose, so that this estimate errs on the safe side."""
+
+BYTES_PER_CHARACTER = 4
+"""At most, in UTF-8."""
 
 FOLLOW_UP_WORDS = 6
 """Words up to which a follow-up is taken for one that does not name its subject."""
@@ -54,7 +58,7 @@ def estimate_tokens(text: str) -> int:
 
 def search_text(question: str, history: Sequence[Exchange]) -> str:
     """What to look up for a question; a short follow-up ("and on vLLM?") leaves its subject to the question before."""
-    if not history or len(question.split()) > FOLLOW_UP_WORDS:
+    if not history or history[-1].outcome is Outcome.REFUSED or len(question.split()) > FOLLOW_UP_WORDS:
         return question
     # In this order, because an embedding model reads the beginning of a long text only.
     return f"{question}\n{history[-1].question}"
@@ -106,7 +110,8 @@ def assemble(
 def without_old_results(messages: Sequence[Message], budget: int) -> Sequence[Message]:
     """The messages of a turn in ``budget`` tokens, with what tools gave first left out first, as far as that helps.
 
-    The last round's results are what a model has asked for just now: they stay.
+    The last round's results are what a model has asked for just now: they stay, and are shortened where even they do
+    not fit.
     """
     over = _cost(*messages) - budget
     last = max((at for at, it in enumerate(messages) if it.tool_calls), default=0)
@@ -117,7 +122,20 @@ def without_old_results(messages: Sequence[Message], budget: int) -> Sequence[Me
         if message.role == "tool" and len(message.content) > len(LEFT_OUT):
             fitting[at] = replace(message, content=LEFT_OUT)
             over -= _cost(message) - _cost(fitting[at])
-    return fitting
+    return fitting if over <= 0 else _shortened(fitting, last, over)
+
+
+def _shortened(messages: list[Message], start: int, over: int) -> list[Message]:
+    """The same with all results from ``start`` on in ``over`` fewer tokens together, each with as many at most."""
+    places = [at for at, message in enumerate(messages) if at >= start and message.role == "tool"]
+    room = sum(_cost(messages[at]) for at in places) - over
+    for left, at in zip(range(len(places), 0, -1), sorted(places, key=lambda at: _cost(messages[at])), strict=True):
+        share = room // left - MESSAGE_OVERHEAD
+        if _cost(messages[at]) > share + MESSAGE_OVERHEAD:
+            kept = max((share - 1) * BYTES_PER_TOKEN - len(CUT_SHORT), 0) // BYTES_PER_CHARACTER
+            messages[at] = replace(messages[at], content=messages[at].content[:kept] + CUT_SHORT)
+        room -= _cost(messages[at])
+    return messages
 
 
 def _recent(history: Sequence[Exchange], budget: int) -> Sequence[Exchange]:
@@ -130,8 +148,14 @@ def _recent(history: Sequence[Exchange], budget: int) -> Sequence[Exchange]:
 
 
 def _cost(*parts: str | Message) -> int:
-    texts = [part.content if isinstance(part, Message) else part for part in parts]
-    return sum(estimate_tokens(text) + MESSAGE_OVERHEAD for text in texts)
+    return sum(map(_cost_of, parts))
+
+
+def _cost_of(part: str | Message) -> int:
+    if isinstance(part, str):
+        return estimate_tokens(part) + MESSAGE_OVERHEAD
+    called = sum(estimate_tokens(call.name) + estimate_tokens(call.arguments) for call in part.tool_calls)
+    return estimate_tokens(part.content) + called + MESSAGE_OVERHEAD
 
 
 def _system(text: str) -> tuple[Message, ...]:
@@ -139,10 +163,14 @@ def _system(text: str) -> tuple[Message, ...]:
 
 
 def _replay(history: Sequence[Exchange]) -> list[Message]:
-    """Earlier turns as messages. A turn without an answer would teach the model to say nothing, so it is left out."""
+    """Earlier turns as messages.
+
+    A turn without an answer would teach the model to say nothing, so it is left out; so is a question that a shield
+    refused, which no model may be asked later either.
+    """
     messages: list[Message] = []
     for exchange in history:
-        if exchange.answer:
+        if exchange.answer and exchange.outcome is not Outcome.REFUSED:
             messages += [Message("user", exchange.question), Message("assistant", exchange.answer)]
     return messages
 

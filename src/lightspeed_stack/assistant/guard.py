@@ -12,13 +12,20 @@ from dataclasses import dataclass, replace
 import anyio
 
 from lightspeed_stack.assistant.answer import Emit, Tell
-from lightspeed_stack.assistant.cleaning import Clean, cleaned_call, cleaned_exchange, cleaned_passage, cleaned_result
+from lightspeed_stack.assistant.cleaning import (
+    Clean,
+    cleaned_call,
+    cleaned_citations,
+    cleaned_exchange,
+    cleaned_passage,
+    cleaned_result,
+)
 from lightspeed_stack.domain.chat import Exchange, Question, ToolCall, ToolResult
 from lightspeed_stack.domain.events import Cited, TokenDelta, ToolCalled, ToolReturned, TurnEnded, TurnEvent
 from lightspeed_stack.domain.knowledge import Passage
 from lightspeed_stack.domain.notices import Notice, NoticeKind
 from lightspeed_stack.errors import AssistantError, ShieldNotFound
-from lightspeed_stack.shields.base import Objection, Shield, ShieldSource, Stage, Violation, Watch
+from lightspeed_stack.shields.base import Objection, Shield, ShieldSource, Stage, Violation
 from lightspeed_stack.tools.base import SkippedServer, Tool, Toolset
 
 log = logging.getLogger(__name__)
@@ -60,35 +67,14 @@ class Guard:
 
     async def question(self, question: Question) -> Question | Violation:
         """The question as it may be asked, or why it may not be. Raises AssistantError where a shield cannot judge."""
+        parts = asked = _parts_of(question)
         try:
             for shield in self._input:
-                question = await self._asked(shield, question)
+                parts = await self._past(shield, Stage.INPUT, parts, "the question")
         except Objection as objection:
             await self._refused(objection.violation, Stage.INPUT, "the question")
             return objection.violation
-        return question
-
-    async def _asked(self, shield: Shield, question: Question) -> Question:
-        """The question past one shield, which sees all of it as one text: a log says little without what is asked."""
-        contents = [attachment.content for attachment in question.attachments]
-        text = "\n\n".join((question.text, *contents))
-        if not text.strip():
-            return question
-        watch = shield.watch(Stage.INPUT)
-        passed = await watch.feed(text) + await watch.close()
-        if passed == text:
-            return question
-        await self._changed(shield, watch, Stage.INPUT, "the question")
-        attachments = [
-            replace(attachment, content=await self._part(shield, attachment.content))
-            for attachment in question.attachments
-        ]
-        return replace(question, text=await self._part(shield, question.text), attachments=tuple(attachments))
-
-    async def _part(self, shield: Shield, text: str) -> str:
-        """One text of a question from which a shield takes something out. Raises Objection and AssistantError."""
-        watch = shield.watch(Stage.INPUT)
-        return await watch.feed(text) + await watch.close()
+        return question if parts == asked else _of_parts(question, parts)
 
     @asynccontextmanager
     async def speaking(self, emit: Emit) -> AsyncIterator[Emit]:
@@ -97,7 +83,7 @@ class Guard:
         A shield that objects ends what runs in this context, and its words end the answer. Where it ends in another
         way, what was held back is dropped. Raises AssistantError where a shield cannot judge.
         """
-        if not self._output:
+        if self.idle:
             yield emit
             return
         speech = _Speech(self._output, emit, self)
@@ -111,7 +97,7 @@ class Guard:
             await self._refused(violation, Stage.OUTPUT, "the answer")
             await emit(TokenDelta(f"\n\n{violation.message}" if speech.said else violation.message))
         for shield, watch in speech.watches:
-            await self._changed(shield, watch, Stage.OUTPUT, "the answer")
+            await self._changed(shield, watch.changed, Stage.OUTPUT, "the answer")
 
     def toolset(self, toolset: Toolset) -> Toolset:
         """The same tools, with results that a model may be given."""
@@ -119,10 +105,10 @@ class Guard:
 
     async def result(self, result: ToolResult) -> ToolResult:
         """What a tool gave, as a model may be given it."""
-        content = await self._given(result.content, "a tool's result")
-        if content is None:
+        given = await self._given((result.content,), "a tool's result")
+        if given is None:
             return ToolResult(result.call, WITHHELD, failed=True)
-        return result if content == result.content else replace(result, content=content)
+        return result if given == (result.content,) else replace(result, content=given[0])
 
     async def passages(self, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
         """Those that a model may be given, as it may be given them."""
@@ -131,8 +117,10 @@ class Guard:
         given: list[Passage | None] = [None] * len(passages)
 
         async def one(at: int, passage: Passage) -> None:
-            content = await self._given(passage.content, "a passage")
-            given[at] = None if content is None else replace(passage, content=content)
+            parts = await self._given((passage.title, *passage.section, passage.content), "a passage")
+            if parts is not None:
+                title, *section, content = parts
+                given[at] = replace(passage, title=title, section=tuple(section), content=content)
 
         async with anyio.create_task_group() as tasks:  # each may ask a model
             for at, passage in enumerate(passages):
@@ -140,10 +128,8 @@ class Guard:
         return tuple(passage for passage in given if passage is not None)
 
     def shown[Event: TurnEvent](self, event: Event) -> Event:
-        """An event without what an answer may not say, in calls, results and passages; text goes by ``speaking``."""
-        if not self._output:
-            return event
-        return _shown(event, self._said)
+        """An event without what may not be kept, in calls, results and passages; text goes by ``speaking``."""
+        return event if self.idle else _shown(event, self.clean)
 
     def clean(self, text: str) -> str:
         """A text without what may not be kept."""
@@ -153,14 +139,11 @@ class Guard:
         """A turn without what may not be kept."""
         return cleaned_exchange(exchange, self.clean) if self._shields else exchange
 
-    def _said(self, text: str) -> str:
-        return _cleaned(self._output, text)
-
-    async def _given(self, text: str, what: str) -> str | None:
-        """The text as a model may be given it; None where a shield objects, or cannot judge."""
+    async def _given(self, parts: tuple[str, ...], what: str) -> tuple[str, ...] | None:
+        """A text in parts as a model may be given it; None where a shield objects, or cannot judge."""
         for shield in self._source:
             try:
-                text = await self._through(shield, Stage.SOURCE, text, what)
+                parts = await self._past(shield, Stage.SOURCE, parts, what)
             except Objection as objection:
                 await self._withheld(objection.violation.shield, f"{what.capitalize()} was kept from the model.")
                 return None
@@ -169,21 +152,27 @@ class Guard:
                 message = f"{what.capitalize()} was kept from the model, as it could not be judged."
                 await self._withheld(shield.identifier, message)
                 return None
-        return text
+        return parts
 
-    async def _through(self, shield: Shield, stage: Stage, text: str, what: str) -> str:
-        """One whole text past one shield. Raises Objection and AssistantError."""
-        if not text.strip():
-            return text
-        watch = shield.watch(stage)
-        passed = await watch.feed(text) + await watch.close()
-        await self._changed(shield, watch, stage, what)
-        return passed
+    async def _past(self, shield: Shield, stage: Stage, parts: tuple[str, ...], what: str) -> tuple[str, ...]:
+        """A text in parts past one shield, which sees them as one: a log says little without what is asked.
 
-    async def _changed(self, shield: Shield, watch: Watch, stage: Stage, what: str) -> None:
-        if watch.changed:
-            places = "1 place was" if watch.changed == 1 else f"{watch.changed} places were"
-            message = f"{places} taken out of {what}."
+        What it takes out, it takes out of each part by itself. Raises Objection and AssistantError.
+        """
+        text = "\n\n".join(part for part in parts if part.strip())
+        if not text:
+            return parts
+        passed, _ = await _watched(shield, stage, text)
+        if passed == text:
+            return parts
+        each = [await _watched(shield, stage, part) if part.strip() else (part, 0) for part in parts]
+        await self._changed(shield, sum(places for _, places in each), stage, what)
+        return tuple(part for part, _ in each)
+
+    async def _changed(self, shield: Shield, places: int, stage: Stage, what: str) -> None:
+        if places:
+            were = "1 place was" if places == 1 else f"{places} places were"
+            message = f"{were} taken out of {what}."
             await self._tell(Notice(NoticeKind.SHIELD_CHANGED, shield.identifier, message, _word(stage)))
 
     async def _refused(self, violation: Violation, stage: Stage, what: str) -> None:
@@ -267,6 +256,32 @@ def _violation(raised: BaseException) -> Violation | None:
     return raised.violation if isinstance(raised, Objection) else None
 
 
+def _parts_of(question: Question) -> tuple[str, ...]:
+    """What a caller wrote: the question, the system prompt of a new conversation, attachments."""
+    prompt = (question.system_prompt,) if question.system_prompt and _brings_prompt(question) else ()
+    return (question.text, *prompt, *(attachment.content for attachment in question.attachments))
+
+
+def _of_parts(question: Question, parts: tuple[str, ...]) -> Question:
+    """The question with these parts in the place of its own."""
+    text, *rest = parts
+    prompt = rest.pop(0) if _brings_prompt(question) else question.system_prompt
+    attachments = tuple(replace(it, content=content) for it, content in zip(question.attachments, rest, strict=True))
+    return replace(question, text=text, system_prompt=prompt, attachments=attachments)
+
+
+def _brings_prompt(question: Question) -> bool:
+    """A conversation that is continued keeps the system prompt it began with."""
+    return question.conversation_id is None and bool(question.system_prompt)
+
+
+async def _watched(shield: Shield, stage: Stage, text: str) -> tuple[str, int]:
+    """One text past one shield, and in how many places it was changed. Raises Objection and AssistantError."""
+    watch = shield.watch(stage)
+    passed = await watch.feed(text) + await watch.close()
+    return passed, watch.changed
+
+
 def _cleaned(shields: Sequence[Shield], text: str) -> str:
     for shield in shields:
         text = shield.clean(text)
@@ -279,12 +294,17 @@ def _shown[Event: TurnEvent](event: Event, clean: Clean) -> Event:
             return replace(event, call=cleaned_call(call, clean))
         case ToolReturned(result):
             return replace(event, result=cleaned_result(result, clean))
-        case Cited(passages):
-            return replace(event, passages=tuple(cleaned_passage(passage, clean) for passage in passages))
-        case TurnEnded(passages=passages, tool_results=results):
+        case Cited(passages, cited):
             return replace(
                 event,
                 passages=tuple(cleaned_passage(passage, clean) for passage in passages),
+                citations=cleaned_citations(cited, clean),
+            )
+        case TurnEnded(passages=passages, citations=cited, tool_results=results):
+            return replace(
+                event,
+                passages=tuple(cleaned_passage(passage, clean) for passage in passages),
+                citations=cleaned_citations(cited, clean),
                 tool_results=tuple(cleaned_result(result, clean) for result in results),
             )
     return event

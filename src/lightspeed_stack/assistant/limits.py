@@ -37,11 +37,25 @@ class Limits:
         return None if window is None else max(window - self.reply_tokens, window // 2)
 
     def offered_tools(self, window: int | None, tools: Sequence[Tool]) -> int:
-        """How many of these tools a model is offered: their descriptions may take a quarter of its window."""
+        """How many of these tools a model is offered, if they are of average size."""
         if window is None or not tools:
             return self.max_offered_tools
         fitting = window // 4 * len(tools) // sum(tokens_of(tool) for tool in tools)
         return max(1, min(self.max_offered_tools, fitting))
+
+    @staticmethod
+    def fitting(window: int | None, tools: Sequence[Tool]) -> tuple[Tool, ...]:
+        """As many of these tools as fit, in their order: their descriptions may take a quarter of the window."""
+        if window is None:
+            return tuple(tools)
+        room, kept = window // 4, list[Tool]()
+        for tool in tools:
+            room -= tokens_of(tool)
+            if room >= 0:
+                kept.append(tool)
+            else:
+                room += tokens_of(tool)
+        return tuple(kept)
 
     def tool_result_tokens(self, window: int | None) -> int:
         """Tokens of a tool's result that a model is shown: several have to fit into its window."""

@@ -5,9 +5,11 @@ results are as long as its tools made them.
 """
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
+import anyio.to_thread
 import msgspec
 
 from lightspeed_stack.assistant.answer import Tell
@@ -30,8 +32,9 @@ PARAMETERS = (
 MAX_KEPT = 32 * 1024 * 1024
 """Bytes of memory for the texts of one turn."""
 
-OVERLAP = 200
-"""Characters that a piece has in common with the one before, so that a shield sees what was cut in two."""
+OVERLAP = 500
+"""Characters that a piece has in common with the one before, so that a shield sees orders that were cut in two; less
+where the piece itself is short."""
 
 NEAR = 500
 """Characters by which a piece may be shorter in order to end with a line."""
@@ -61,12 +64,19 @@ class _Kept:
 
 
 class LongResults:
-    """Cuts results that take more than ``max_tokens``, as estimated, and keeps them for this turn."""
+    """Cuts results that take more than ``max_tokens``, as estimated, and keeps them for this turn.
 
-    def __init__(self, toolset: Toolset, max_tokens: int, tell: Tell) -> None:
+    ``clean`` takes out of a text what must not be said. It sees the whole before it is cut, for nobody sees a secret in
+    its second half; it runs in a thread.
+    """
+
+    def __init__(
+        self, toolset: Toolset, max_tokens: int, tell: Tell, clean: Callable[[str], str] | None = None
+    ) -> None:
         self._toolset = toolset
         self._max_bytes = max((max_tokens - NOTE_TOKENS) * BYTES_PER_TOKEN, SHORTEST)
         self._tell = tell
+        self._clean = clean
         self._texts: dict[str, _Kept] = {}
         self._cut = False
         name, names = READ, {tool.spec.name for tool in toolset.tools}
@@ -90,6 +100,8 @@ class LongResults:
         result = await self._toolset.call(call)
         if piece_end(result.content, 0, self._max_bytes) == len(result.content):
             return result
+        if self._clean is not None:
+            result = replace(result, content=await anyio.to_thread.run_sync(self._clean, result.content))
         # Short, for models have to copy it; and known in no other process, should this turn go on there.
         id_ = sha256(call.id.encode()).hexdigest()[:8]
         kept = self._keep(id_, result.content)
@@ -113,9 +125,10 @@ class LongResults:
     def _piece(self, id_: str, kept: _Kept, offset: int) -> str:
         """The text from ``offset`` on, as far as it may be shown, with a note on how to read on."""
         end = piece_end(kept.text, offset, self._max_bytes)
+        overlap = min(OVERLAP, (end - offset) // 3)
         shown = f"characters {offset} to {end} of {kept.length}"
         if end < len(kept.text):
-            place = f'{{"id": "{id_}", "offset": {end - OVERLAP}}}'
+            place = f'{{"id": "{id_}", "offset": {end - overlap}}}'
             note = f"This was cut: {shown}. To read on, call {self._read.spec.name} with {place}."
         elif end < kept.length:
             note = f"This is all that was kept: {shown}."

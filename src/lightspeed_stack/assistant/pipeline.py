@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -149,7 +150,7 @@ class Assistant:
             guard = await Guard.of(self.shields, turn.question.shield_ids, opening.tell)
             if not guard.idle:
                 recorder.cleaned, opening.shown = guard.cleaned, guard.shown
-            asked = await self._generate(recorder, guard, opening, live=live)
+            outcome = await self._generate(recorder, guard, opening, live=live)
         except AssistantError as error:
             await self._keep(recorder, Outcome.FAILED)
             await emit(TurnFailed(error))
@@ -157,29 +158,30 @@ class Assistant:
         except BaseException:
             await self._keep(recorder, Outcome.INTERRUPTED)
             raise
-        stored = await recorder.close(Outcome.COMPLETE)
+        stored = await recorder.close(outcome)
         try:
             await emit(await _shown(_ended(recorder, stored=stored), guard))
         finally:  # also where the caller left in the last moment
-            if stored and asked and self.topics is not None:
+            if stored and outcome is Outcome.COMPLETE and self.topics is not None:
                 self.topics.ask(_for_topic(recorder.turn, guard))
 
     async def _keep(self, recorder: TurnRecorder, outcome: Outcome) -> None:
-        """Record a cut turn, if anything was said. Its caller may be gone, but what was said has been paid for."""
-        if recorder.answer.pieces:
+        """Record a cut turn, if anything was said or done. Its caller may be gone, but it has been paid for."""
+        if recorder.answer.pieces or recorder.answer.tool_results:
             with anyio.CancelScope(shield=True):
                 await recorder.close(outcome)
 
-    async def _generate(self, recorder: TurnRecorder, guard: Guard, opening: Opening, *, live: bool) -> bool:
-        """Answer; False where a shield did, for a question that no model may be asked."""
+    async def _generate(self, recorder: TurnRecorder, guard: Guard, opening: Opening, *, live: bool) -> Outcome:
+        """Answer; REFUSED where a shield did, for a question that no model may be asked."""
         question = await guard.question(recorder.turn.question)
         if isinstance(question, Violation):
+            recorder.turn = await _clean(recorder.turn, guard)
             await opening.once()
             recorder.answer.pieces.append(question.message)
             await opening.emit(TokenDelta(question.message))
-            return False
-        turn = recorder.turn = _with_question(recorder.turn, question, guard)
-        toolset, offered = await self._tools(turn, opening.tell)
+            return Outcome.REFUSED
+        turn = recorder.turn = await _clean(replace(recorder.turn, question=question), guard)
+        toolset, offered = await self._tools(turn, guard, opening.tell)
         passages = await self._read(turn, guard)
         recorder.passages = passages or ()
         prompt = self._assemble(turn, passages, offered)
@@ -190,7 +192,7 @@ class Assistant:
             await self._generate_live(run)
         else:
             await run.to_the_end(self.observed, accepted=opening.once)
-        return True
+        return Outcome.COMPLETE
 
     async def _generate_live(self, run: "_Run") -> None:
         """Open the turn beside the model's work: when its server has accepted, or when that takes long.
@@ -230,7 +232,7 @@ class Assistant:
             room=self._room(turn, offered),
         )
 
-    async def _tools(self, turn: Turn, tell: Tell) -> tuple[Toolset, tuple[Tool, ...]]:
+    async def _tools(self, turn: Turn, guard: Guard, tell: Tell) -> tuple[Toolset, tuple[Tool, ...]]:
         """The tools of the turn, and those of them that the model is offered. Raises ToolAuthorizationRequired."""
         if self.tools is None or turn.question.no_tools:
             return NoTools(), ()
@@ -242,15 +244,15 @@ class Assistant:
             return toolset, ()
         window = turn.model.context_window
         limit = self.limits.offered_tools(window, tools)
-        if len(tools) > limit:
-            if self.selection is not None:
-                asked = search_text(turn.question.text, turn.conversation.history)
-                tools = await self.selection.relevant(asked, tools, limit=limit)
-            else:
-                tools = tools[:limit]
+        if len(tools) > limit and self.selection is not None:
+            asked = search_text(turn.question.text, turn.conversation.history)
+            tools = await self.selection.relevant(asked, tools, limit=limit)
+        tools = self.limits.fitting(window, tools[:limit])
+        if len(tools) < len(toolset.tools):
             message = f"Of {len(toolset.tools)} tools the {len(tools)} most relevant to the question were offered."
             await tell(Notice(NoticeKind.TOOLS_CHOSEN, str(len(tools)), message))
-        return LongResults(toolset, self.limits.tool_result_tokens(window), tell), tools
+        clean = None if guard.idle else guard.clean
+        return LongResults(toolset, self.limits.tool_result_tokens(window), tell, clean), tools
 
     async def _read(self, turn: Turn, guard: Guard) -> tuple[Passage, ...] | None:
         """Passages for the question; None where there is no documentation.
@@ -312,13 +314,26 @@ class _Run:
                 raise TypeError("a policy asks a human, and this version has no way to")
 
 
-def _with_question(turn: Turn, question: Question, guard: Guard) -> Turn:
-    """The turn with what the shields left of its question; what a caller gives as system prompt is stored as well."""
-    if not (turn.is_new and turn.question.system_prompt):
-        return turn if question is turn.question else replace(turn, question=question)
-    instructions = guard.clean(turn.instructions)
-    conversation = replace(turn.conversation, instructions=instructions)
-    return replace(turn, question=question, instructions=instructions, conversation=conversation)
+async def _clean(turn: Turn, guard: Guard) -> Turn:
+    """The turn without what may not be kept or asked in what surrounds its question.
+
+    Old turns may be from before a shield was there. A caller's system prompt is stored with the conversation.
+    """
+    if guard.idle:
+        return turn
+    cleaned = partial(_cleaned, turn, guard)
+    said = sum(len(it.question) + len(it.answer) for it in turn.conversation.history)
+    return cleaned() if said <= MUCH else await anyio.to_thread.run_sync(cleaned)
+
+
+def _cleaned(turn: Turn, guard: Guard) -> Turn:
+    instructions = turn.instructions
+    if turn.is_new and turn.question.system_prompt:
+        instructions = guard.clean(turn.question.system_prompt)  # which the guard has seen with the question
+    old = turn.conversation.history
+    history = tuple(replace(it, question=guard.clean(it.question), answer=guard.clean(it.answer)) for it in old)
+    conversation = replace(turn.conversation, instructions=instructions, history=history)
+    return replace(turn, instructions=instructions, conversation=conversation)
 
 
 def _for_topic(turn: Turn, guard: Guard) -> Turn:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 import anyio
 import anyio.to_thread
@@ -18,6 +19,17 @@ log = logging.getLogger(__name__)
 
 MUCH = 16_384
 """Characters of a turn that are too many to be searched through on the event loop."""
+
+
+def size_of(exchange: Exchange) -> int:
+    """Characters of all that was said, read and called."""
+    texts = chain(
+        (exchange.question, exchange.answer),
+        (it.content for it in exchange.attachments),
+        (it.content for it in exchange.passages),
+        (it.content + it.call.arguments for it in exchange.tool_results),
+    )
+    return sum(map(len, texts))
 
 
 def _as_it_is(exchange: Exchange) -> Exchange:
@@ -82,8 +94,7 @@ class TurnRecorder:
     async def _cleaned(self, exchange: Exchange) -> Exchange:
         if self.cleaned is _as_it_is:
             return exchange
-        said = sum(map(len, (exchange.question, exchange.answer, *(it.content for it in exchange.attachments))))
-        if said <= MUCH:
+        if size_of(exchange) <= MUCH:
             return self.cleaned(exchange)
         with anyio.CancelScope(shield=True):  # a caller who leaves meanwhile must not cost the turn
             exchange = await anyio.to_thread.run_sync(self.cleaned, exchange)

@@ -156,8 +156,8 @@ class TopicSummaries:
             self._asked.add(id_)
 
     def _generation(self, turn: Turn, backend: ChatBackend) -> Generation:
-        history = turn.conversation.history
-        question = history[0].question if history else turn.question.text
+        asked = (it.question for it in turn.conversation.history if it.outcome is not Outcome.REFUSED)
+        question = next(asked, turn.question.text)
         messages = (Message("system", self._prompt), Message("user", question[:QUESTION_LENGTH]))
         limit = None if backend.parallel is None else MAX_TOKENS
         return Generation(turn.model.asked_as, messages, max_tokens=limit, live=False)

@@ -116,7 +116,7 @@ class McpServerSection(Section):
     @field_validator("headers")
     @classmethod
     def _may_be_passed_on(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        breaches = [breach for at, name in enumerate(names) if (breach := refused_header(name, str(at))) is not None]
+        breaches = [breach for at, name in enumerate(names) if (breach := refused_to_pass_on(name, str(at)))]
         if breaches:
             raise RulesBroken(*breaches)
         return names
@@ -125,6 +125,18 @@ class McpServerSection(Section):
 def _is_a_source(value: str) -> bool:
     """Whether it says where a header's value comes from. What somebody wrote as the value itself may be a secret."""
     return value in set(HeaderSource) or value.startswith(("/", "./", "../")) or Path(value).is_file()
+
+
+CALLERS_OWN = frozenset({"authorization", "cookie", "mcp-headers", "proxy-authorization"})
+"""Lower-case names of headers with what proves who asks, here or at other servers: they are not passed on."""
+
+
+def refused_to_pass_on(name: str, key: str | None = None) -> Breach | None:
+    """Why a header of a request may not be passed on to a server; None where it may."""
+    if name.lower() in CALLERS_OWN:
+        fix = "remove it, and write  authorization_headers: {Authorization: kubernetes}  to send the caller's token"
+        return Breach(f"{name} proves who asks, to this service and to others", fix, key or name)
+    return refused_header(name, key)
 
 
 def refused_header(name: str, key: str | None = None) -> Breach | None:

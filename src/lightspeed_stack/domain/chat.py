@@ -137,9 +137,10 @@ class ModelChoice:
 
 
 class Outcome(StrEnum):
-    """How a turn ended."""
+    """How a turn ended. ``REFUSED``: a shield did not let the question pass; its words are the answer."""
 
     COMPLETE = "complete"
+    REFUSED = "refused"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
 

@@ -1,5 +1,6 @@
 """Servers of tools: what is known of one before it is asked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -42,6 +43,12 @@ class ToolServer:
     headers: tuple[str, ...] = ()
     timeout: float | None = None
     approval: Approval = Approval()
+
+    @property
+    def address(self) -> str:
+        """Where it is, for everybody to see: without names, passwords and keys, of which a query may be one."""
+        bare = re.sub(r"^([^/?#]*://)?[^/?#]*@", r"\1", self.url)  # an address of the configuration may be anything
+        return re.split(r"[?#]", bare, maxsplit=1)[0]
 
     def supplied_by_client(self, source: HeaderSource) -> tuple[str, ...]:
         """The names of the authorization headers with this source, in their given order."""

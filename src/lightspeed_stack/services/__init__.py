@@ -19,6 +19,7 @@ from lightspeed_stack.auth.base import Authenticator
 from lightspeed_stack.backends.catalog import ModelCatalog
 from lightspeed_stack.config.tree import Config
 from lightspeed_stack.domain.chat import Budget
+from lightspeed_stack.domain.ids import ConversationId
 from lightspeed_stack.errors import AssistantError
 from lightspeed_stack.retrieval.base import Retriever
 from lightspeed_stack.services.adapters import required
@@ -103,7 +104,7 @@ async def open_services(config: Config, metrics: Metrics) -> AsyncIterator[Servi
             tools=tools.source,
             selection=tools.selection,
             transcripts=user_data.transcripts,
-            topics=await _topics(config, stack, catalog, store, active, metrics),
+            topics=await _topics(config, stack, catalog, _proposing(store, shields), active, metrics),
             shields=shields,
             instructions=_instructions(config),
             limits=_limits(config),
@@ -212,11 +213,22 @@ def _feedback(sink: FeedbackSink | None, shields: AllShields | None) -> Feedback
     return sink if sink is None or shields is None or not shields.own else CleanFeedback(sink, shields.clean)
 
 
+def _proposing(
+    store: ConversationStore, shields: AllShields | None
+) -> Callable[[ConversationId, str], Coroutine[Any, Any, None]]:
+    """Proposes topics without what may not be kept."""
+
+    async def propose(conversation_id: ConversationId, topic: str) -> None:
+        await store.propose_topic(conversation_id, topic if shields is None else shields.clean(topic))
+
+    return propose
+
+
 async def _topics(
     config: Config,
     stack: AsyncExitStack,
     catalog: ModelCatalog,
-    store: ConversationStore,
+    propose: Callable[[ConversationId, str], Coroutine[Any, Any, None]],
     active: ActiveTurns,
     metrics: Metrics,
 ) -> TopicSummaries | None:
@@ -225,7 +237,7 @@ async def _topics(
     profile = config.customization.custom_profile if config.customization else None
     topics = TopicSummaries(
         catalog.backend,
-        store.propose_topic,
+        propose,
         active,
         failures=metrics.degraded,
         prompt=profile.prompts.get("topic_summary") if profile else None,

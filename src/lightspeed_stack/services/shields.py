@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+import anyio.to_thread
+
 from lightspeed_stack.backends.catalog import ModelCatalog
 from lightspeed_stack.config.tree import Config
 from lightspeed_stack.domain.feedback import Feedback
@@ -66,14 +68,15 @@ class CleanFeedback:
 
     async def write(self, feedback: Feedback) -> None:
         """See FeedbackSink."""
+        await self.sink.write(await anyio.to_thread.run_sync(self._cleaned, feedback))
+
+    def _cleaned(self, feedback: Feedback) -> Feedback:
         said = feedback.user_feedback
-        await self.sink.write(
-            replace(
-                feedback,
-                user_question=self.clean(feedback.user_question),
-                llm_response=self.clean(feedback.llm_response),
-                user_feedback=None if said is None else self.clean(said),
-            )
+        return replace(
+            feedback,
+            user_question=self.clean(feedback.user_question),
+            llm_response=self.clean(feedback.llm_response),
+            user_feedback=None if said is None else self.clean(said),
         )
 
     async def probe(self) -> Health:

@@ -14,12 +14,16 @@ from lightspeed_stack.retrieval.minilm import shared
 from lightspeed_stack.storage.base import ServerStore
 from lightspeed_stack.tools.base import ServerRegistry, ToolSelection, ToolSource
 from lightspeed_stack.tools.configured import server_of
+from lightspeed_stack.tools.mcp_faults import frames
 from lightspeed_stack.tools.mcp_servers import McpServers
 from lightspeed_stack.tools.mcp_tools import McpTools
 from lightspeed_stack.tools.selection import RelevantTools
 from lightspeed_stack.tools.token_files import TokenFiles
 
 log = logging.getLogger(__name__)
+
+DELAY = 0.5
+"""Seconds after the start before servers and the store are looked at: the service listens first."""
 
 FIRST_LOOK, LOOK_AGAIN = 3.0, 30.0
 """Seconds after the start, and between two looks whether there are tools that no question was about yet."""
@@ -40,7 +44,7 @@ async def open_tools(config: Config, store: ServerStore) -> AsyncIterator[Tools]
     async with AsyncExitStack() as stack:
         configured = [server_of(section) for section in config.mcp_servers]
         files = TokenFiles()
-        servers = await stack.enter_async_context(McpServers(configured, store, files))
+        servers = await stack.enter_async_context(McpServers(configured, store, files, delay=DELAY))
         selection = await stack.enter_async_context(RelevantTools(shared()))
         source = McpTools(servers, files, timeout=config.inference.tool_timeout, taken=(READ,))
         tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -54,9 +58,9 @@ async def _keep_warm(source: McpTools, selection: RelevantTools, offered: int) -
     await anyio.sleep(FIRST_LOOK)
     while True:
         try:
-            tools = (await source.toolset(ToolAccess())).tools
+            tools = (await source.toolset(ToolAccess(), told=False)).tools
             if len(tools) > offered:
                 await selection.warm(tools)
-        except Exception:  # a background task must not take the service with it
-            log.exception("learning what tools are about failed")
+        except Exception as error:  # noqa: BLE001 - a background task must not take the service with it
+            log.error("learning what tools are about failed: %s", frames(error))
         await anyio.sleep(LOOK_AGAIN)

@@ -61,7 +61,9 @@ class Watch(Protocol):
         ...
 
     async def feed(self, text: str) -> str:
-        """Take the next piece, and give what may go on now; the rest is held back, a bounded number of characters.
+        """Take the next piece, and give what may go on now; the rest is held back.
+
+        That is a bounded number of characters, except by shields that judge a whole answer.
 
         Raises Objection; AssistantError where the shield cannot judge. Nothing more is asked of the watch then.
         """
@@ -122,9 +124,9 @@ class ShieldSource(Protocol):
 
 type Ask = Callable[[str, str, str | None], Awaitable[str]]
 """Asks a model of the service, for shields that judge by one: the system text, what to judge, and the model as
-``provider/model`` or None for the default → what it says, at most some hundred characters, within seconds.
+``provider/model`` or None for the default → all that it says, at most some thousand characters.
 
-Raises AssistantError."""
+Raises AssistantError, also where it says more or takes too long."""
 
 
 @dataclass(frozen=True, slots=True)

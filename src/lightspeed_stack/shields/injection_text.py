@@ -17,7 +17,8 @@ _VARIATION = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 # One zero-width character may join a word or a picture, and one variation selector chooses a letter's form, as in
 # "❤️‍🔥"; more in a row only hide something.
 _INVISIBLE = regex.compile(
-    rf"[{_TAGS}{_BIDI}]+|[{_ZERO_WIDTH}{_VARIATION}]{{3,}}|[{_ZERO_WIDTH}]{{2,}}|[{_VARIATION}]{{2,}}"
+    rf"[{_ZERO_WIDTH}{_VARIATION}]*[{_TAGS}{_BIDI}][{_ZERO_WIDTH}{_VARIATION}{_TAGS}{_BIDI}]*"
+    rf"|[{_ZERO_WIDTH}{_VARIATION}]{{3,}}|[{_ZERO_WIDTH}]{{2,}}|[{_VARIATION}]{{2,}}"
 )
 _HIDDEN = regex.compile(rf"[{_TAGS}{_BIDI}{_ZERO_WIDTH}{_VARIATION}\u200e\u200f]+")
 

@@ -11,7 +11,7 @@ from lightspeed_stack.stack.base import Stack, StackShield
 
 
 class StackShields:
-    """See ShieldSource. None where the release has no shields."""
+    """See ShieldSource. Empty where the release has no shields."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+import anyio
 from pydantic import (
     Field,
     FilePath,
@@ -25,7 +26,7 @@ from pydantic import (
 from lightspeed_stack.config.providers import environment_variable
 from lightspeed_stack.config.section import Breach, RulesBroken, Section, loading
 from lightspeed_stack.config.values import BaseUrl, NonEmpty
-from lightspeed_stack.errors import BackendError, ConfigurationError
+from lightspeed_stack.errors import BackendError, BackendUnavailable, ConfigurationError
 from lightspeed_stack.shields.base import REFUSAL, Materials, Stage, Violation, Watch, stage_of
 from lightspeed_stack.shields.holding import Judged
 from lightspeed_stack.shields.moderation_wire import (
@@ -48,6 +49,12 @@ MAX_BODY = 256 * 1024
 
 PART, OVERLAP = 12_000, 500
 """Characters that one request judges, and of them those that the request before judged too."""
+
+AT_ONCE = 4
+"""Parts of one text that are judged side by side."""
+
+PATIENCE = 6.0
+"""How many times ``timeout`` all parts of one text may take."""
 
 
 class Settings(Section):
@@ -159,6 +166,7 @@ class Moderation:
     required: bool
     settings: Settings
     transport: HttpTransport
+    patience: float = PATIENCE
     provider_id: str = "moderation"
 
     async def __aenter__(self) -> Self:
@@ -195,16 +203,44 @@ class Moderation:
         return text
 
     async def _judge(self, text: str) -> Violation | None:
-        try:
-            for part in _parts(text):
-                categories = await self._asked(part)
-                if categories is not None:
-                    return Violation(self.identifier, self.settings.refusal, {"categories": categories})
-        except BackendError as error:
+        objections, failures = await self._asked_in_parts(text)
+        if objections:
+            categories = objections[min(objections)]
+            return Violation(self.identifier, self.settings.refusal, {"categories": categories})
+        if failures:
             if self.settings.on_error == "refuse":
-                raise
-            log.warning("the shield %s could not judge and let a text pass: %s", self.identifier, error)
+                raise failures[0]
+            log.warning("the shield %s could not judge and let a text pass: %s", self.identifier, failures[0])
         return None
+
+    async def _asked_in_parts(self, text: str) -> tuple[dict[int, list[str]], list[BackendError]]:
+        """What the server has against parts of a text, by their number, and why others could not be judged.
+
+        No more is asked once that is enough to stop the text: with an objection, or a failure that does not pass.
+        """
+        objections: dict[int, list[str]] = {}
+        failures: list[BackendError] = []
+        parts = enumerate(_parts(text))
+
+        async def ask() -> None:
+            for number, part in parts:
+                try:
+                    categories = await self._asked(part)
+                except BackendError as error:
+                    failures.append(error)
+                else:
+                    if categories is not None:
+                        objections[number] = categories
+                if objections or (failures and self.settings.on_error == "refuse"):
+                    tasks.cancel_scope.cancel()
+
+        with anyio.move_on_after(self.patience * self.settings.timeout) as time:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(AT_ONCE):
+                    tasks.start_soon(ask)
+        if time.cancelled_caught:
+            failures.append(BackendUnavailable("The moderation server did not judge a long text in time."))
+        return objections, failures
 
     async def _asked(self, text: str) -> list[str] | None:
         """What the server has against a text, None where it may pass."""

@@ -1,5 +1,6 @@
 """Servers of tools that callers registered: one row each, for all workers and replicas."""
 
+import logging
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -8,12 +9,13 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, select
 
 from lightspeed_stack.domain.servers import Approval, ToolServer
-from lightspeed_stack.errors import StorageError
 from lightspeed_stack.storage.base import MAX_PAGE
 from lightspeed_stack.storage.database import Database
 from lightspeed_stack.storage.statements import Ours
 from lightspeed_stack.storage.tables import lightspeed_tool_server
 from lightspeed_stack.storage.writer import Writer
+
+log = logging.getLogger(__name__)
 
 _COLUMNS = lightspeed_tool_server.c
 
@@ -33,10 +35,7 @@ class SqlToolServers:
 
     async def servers(self) -> tuple[ToolServer, ...]:
         """See ServerStore."""
-        try:
-            return await self._database.read(_servers)
-        except msgspec.MsgspecError as error:
-            raise StorageError("A stored server of tools cannot be read.") from error
+        return await self._database.read(_servers)
 
     async def add(self, server: ToolServer) -> bool:
         """See ServerStore. Of several calls at once, here and elsewhere, one stores it.
@@ -70,7 +69,17 @@ class SqlToolServers:
 def _servers(connection: Connection) -> tuple[ToolServer, ...]:
     rows = connection.execute(select(lightspeed_tool_server).order_by(_COLUMNS.name).limit(MAX_PAGE)).mappings()
     # Once more, because each database has its own order of letters.
-    return tuple(sorted((_server(row) for row in rows), key=lambda server: server.name))
+    servers = (server for row in rows if (server := _readable(row)) is not None)
+    return tuple(sorted(servers, key=lambda server: server.name))
+
+
+def _readable(row: RowMapping) -> ToolServer | None:
+    """The server of a row; None, with a line in the log, where it is not as we write them: the others stay."""
+    try:
+        return _server(row)
+    except msgspec.MsgspecError:
+        log.error("the stored server of tools '%s' cannot be read", row["name"])
+        return None
 
 
 def _row(server: ToolServer) -> dict[str, Any]:

@@ -119,7 +119,8 @@ class Metrics:
                 self._tool_calls.labels(result.call.server_name or "", status).inc()
 
     def _notice(self, notice: Notice) -> None:
-        # Only subjects that the operator named: models and servers of tools make up names of their own.
+        # Only subjects of bounded sets: budgets, the configuration's or a stack's shields, and servers of tools that
+        # are configured or registered. Names of tools are not bounded: models and servers make up their own.
         subject = "" if notice.kind in _OF_TOOLS else notice.subject
         self._noticed(notice.kind.value, subject, notice.reason).inc()
         if notice.kind is NoticeKind.SHIELD_REFUSED:

@@ -149,11 +149,13 @@ class McpClient:
         if connection.tools is not None:
             return connection.tools
         if connection.fault is not None:
-            raise connection.fault
+            raise connection.fault.with_traceback(None)  # which would hold on to what each caller sent
         raise ServerSkipped(SkipReason.TIMEOUT if waited else SkipReason.CONNECTING, "The server has not answered yet.")
 
     def _refresh(self, connection: Connection) -> None:
         """See to it that a list that is known is looked at again, behind whoever uses it."""
+        if connection.fault is not None and anyio.current_time() < connection.failed_at + ASK_AGAIN:
+            return
         if connection.session is None or anyio.current_time() > connection.listed_at + self._limits.refresh:
             connection.ask()
 
@@ -209,7 +211,7 @@ class McpClient:
         fault = self._health.fault
         if fault is not None:
             self._health.wanted(connection)
-            raise fault
+            raise fault.with_traceback(None)
 
     def _connection(self, headers: Mapping[str, str]) -> Connection:
         """The one of these headers, used last from now on. Raises Fault."""

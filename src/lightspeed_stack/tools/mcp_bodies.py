@@ -95,8 +95,9 @@ class AnswerStream(httpx2.AsyncByteStream):
             if read > self._limit:
                 kind = FaultKind.TOO_LONG
                 break
-            resumable = resumable or b"\nid:" in line + chunk[:3] or b"\nid:" in chunk
-            line = chunk[-3:]
+            line += chunk
+            resumable = resumable or b"\nid:" in line
+            line = line[-3:]
             yield chunk
         if not resumable or self._stopped or kind is not FaultKind.BROKEN_OFF:
             yield NO_MESSAGE + b"data: " + error_message(Fault(kind), self._id) + b"\n\n"

@@ -117,6 +117,7 @@ class Connection:
         self._stir = anyio.Event()
         self._settled = anyio.Event()
         self._pause = 0.0
+        self._due: float | None = None
         self._spacing = limits.spacing
         self._opened_at = -1.0
         self.ended = anyio.Event()
@@ -232,6 +233,8 @@ class Connection:
             return fault
         except TimeoutError:
             return Fault(FaultKind.TIMEOUT)
+        finally:  # from now on it is being closed: no call must begin on it
+            self.session = None
         return None
 
     async def _look(self, session: "Session") -> None:
@@ -257,7 +260,13 @@ class Connection:
                 return True
             now = anyio.current_time()
             if self._changed:
-                return await self._spaced()
+                self._due = self._due or self._spaced()
+                if now < self._due:
+                    await self._wait(self._due - now)
+                    continue
+                self._changed, self._due = False, None
+                self.ask()
+                return True
             if self.kept and now >= self.listed_at + self._limits.refresh:
                 self.ask()
                 return True
@@ -266,17 +275,11 @@ class Connection:
             await self._wait(self.listed_at + self._limits.refresh - now if self.kept else self._limits.idle)
         return False
 
-    async def _spaced(self) -> bool:
-        """Look again as the server says that something changed, the later the more often it does."""
-        since = anyio.current_time() - self.listed_at
-        quiet = since > 2 * self._spacing
+    def _spaced(self) -> float:
+        """When to look again, as the server says that something changed: the later the more often it does."""
+        quiet = anyio.current_time() - self.listed_at > 2 * self._spacing
         self._spacing = self._limits.spacing if quiet else min(2 * self._spacing, self._limits.retry_last)
-        with anyio.move_on_after(self._spacing - since):
-            await self._closing.wait()
-            return False
-        self._changed = False
-        self.ask()
-        return True
+        return self.listed_at + self._spacing
 
     async def _wait(self, patience: float) -> None:
         with anyio.move_on_after(patience):
@@ -317,7 +320,8 @@ class Connection:
         self.failed_at = anyio.current_time()
         if fault.kind is FaultKind.UNAUTHORIZED:
             self.tools = None
-            self._health.challenge = fault.challenge or self._health.challenge
+            if not self._headers:  # what is said to one caller is not for others
+                self._health.challenge = fault.challenge or self._health.challenge
             self._health.answered(self)
         elif fault.kind is FaultKind.NOT_INSTALLED:
             self._health.fall_ill(fault)

@@ -79,6 +79,7 @@ class McpServers:
         files: TokenFiles,
         *,
         client: Callable[[str, str], McpClient] = McpClient,
+        delay: float = 0.0,
         poll: float = POLL,
         reopen: float = REOPEN,
     ) -> None:
@@ -88,6 +89,7 @@ class McpServers:
         self._store = store
         self._files = files
         self._client = client
+        self._delay = delay
         self._poll = poll
         self._reopen = reopen
         self._lock = anyio.Lock()
@@ -149,6 +151,7 @@ class McpServers:
 
     async def _follow(self) -> None:
         """Keep in step with the store."""
+        await anyio.sleep(self._delay)
         while True:
             try:
                 async with self._lock:
@@ -232,6 +235,7 @@ class McpServers:
 
     async def _warm(self, server: ToolServer, client: McpClient) -> None:
         """Be connected before the first question; or know at least whether the server answers."""
+        await anyio.sleep(self._delay)
         headers = await headers_for(server, NOBODY, self._files)
         if needs_caller(server) or not isinstance(headers, Mapping):
             await client.challenge()

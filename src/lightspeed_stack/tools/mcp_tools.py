@@ -71,12 +71,12 @@ class McpTools:
         """See ToolSource."""
         return frozenset(name.lower() for served in self._servers.current for name in served.server.headers)
 
-    async def toolset(self, access: ToolAccess) -> "McpToolset":
-        """See ToolSource."""
+    async def toolset(self, access: ToolAccess, *, told: bool = True) -> "McpToolset":
+        """See ToolSource. ``told``: servers that are skipped are named in the log."""
         current = self._servers.current
+        self._offers.follow(current)
         if not current:
             return NOTHING
-        self._offers.follow(current)
         found = {served: await self._at_once(served, access) for served in current}
         waiting = [served for served, answer in found.items() if answer is None]
         if waiting:
@@ -90,7 +90,8 @@ class McpTools:
         ready = [answer for answer in answers if isinstance(answer, _Ready)]
         offers = self._offers.offers([it.tools for it in ready])
         skipped = tuple(answer for answer in answers if isinstance(answer, SkippedServer))
-        self._tell(skipped)
+        if told:
+            self._tell(skipped)
         return McpToolset(
             tools=tuple(chain.from_iterable(offer.tools for offer in offers)),
             skipped=skipped,
@@ -165,10 +166,7 @@ class McpToolset:
         if isinstance(arguments, str):
             return ToolResult(call, arguments, failed=True)
         timeout = ready.server.timeout or self.timeout
-        try:
-            outcome = await ready.client.call(ready.headers, tool, arguments, timeout=timeout)
-        except ServerSkipped as skipped:
-            return ToolResult(call, skipped.message, failed=True)
+        outcome = await ready.client.call(ready.headers, tool, arguments, timeout=timeout)
         return ToolResult(call, outcome.content, failed=outcome.failed)
 
 

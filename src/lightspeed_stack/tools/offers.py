@@ -7,7 +7,6 @@ that was seen before costs a look into a dictionary.
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import anyio
 from anyio import to_thread
@@ -80,7 +79,10 @@ class Offers:
         """The list ready to be offered, where it was seen before."""
         shelf = self._shelves.get(served)
         found = None if shelf is None else shelf.lists.get(id(remote))
-        return None if found is None else found[1]
+        if shelf is None or found is None:
+            return None
+        shelf.lists.move_to_end(id(remote))
+        return found[1]
 
     async def converted(self, served: Served, remote: Sequence[RemoteTool]) -> Converted:
         """The list ready to be offered: as it was kept, or converted in a thread."""
@@ -117,21 +119,12 @@ class Offers:
         return converted.offer
 
 
-def address(url: str) -> str:
-    """Where a server is, for everybody to see: without names, passwords and keys, of which a query may be one."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
 def _schemas(remote: Sequence[RemoteTool]) -> tuple[str, ...]:
     return tuple(offered(tool.schema) for tool in remote)
 
 
 def _made(converted: Converted, names: Mapping[tuple[str, str], str]) -> Offer:
-    server, where = converted.server, address(converted.server.url)
+    server, where = converted.server, converted.server.address
     tools: list[Tool] = []
     own: dict[str, str] = {}
     for tool, schema in zip(converted.remote, converted.schemas, strict=True):

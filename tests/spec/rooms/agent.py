@@ -51,4 +51,7 @@ REQUIREMENTS = {
         "The texts of a turn are bounded in memory; reading one that had to go says so.", "style.md 9"
     ),
     "results:cost": Requirement("A piece costs the same, however long its text is.", "style.md 9"),
+    "results:clean": Requirement(
+        "What must not be said is taken out of a whole result before it is cut into pieces.", "issue 5, 4"
+    ),
 }

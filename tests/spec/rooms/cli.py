@@ -22,9 +22,6 @@ REQUIREMENTS = {
     "cli:unreachable-provider": Requirement(
         "A provider that is down shows in readiness and does not keep the service from starting.", "rest-api.md 6.1"
     ),
-    "cli:without-effect": Requirement(
-        "A key that has no effect yet is named at every start.", "docs/decisions/0007-where-we-differ.md"
-    ),
     "cli:workers": Requirement("Several workers serve one port.", "configuration.md 2.2"),
     "cli:commands": Requirement("Commands have their own help.", "layout.md 3"),
 }

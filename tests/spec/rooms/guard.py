@@ -26,7 +26,17 @@ REQUIREMENTS = {
         "What a shield takes out of an answer is on no wire and in no store, also where several shields look.", SHIELDS
     ),
     "guard:output:events": Requirement(
-        "Calls, results and passages are shown without what an answer may not say.", SHIELDS
+        "Calls, results, passages and citations are shown without what any shield takes out, whatever its stage.",
+        SHIELDS,
+    ),
+    "guard:parts": Requirement(
+        "A shield sees the parts of a text as one: a question with the system prompt that begins its conversation and "
+        "its attachments, a passage with its title and section. What it takes out is taken out of the parts.",
+        SHIELDS,
+    ),
+    "guard:arguments": Requirement(
+        "Arguments that are no object of JSON values, or a very deep one, are shown as text in one.",
+        "rest-api.md 1.9",
     ),
     "guard:output:cancelled": Requirement("What is held back when a caller leaves is dropped.", SHIELDS),
     "guard:source": Requirement(

@@ -36,6 +36,10 @@ REQUIREMENTS = {
         "A judge that cannot be asked or understood stops the question, unless the operator lets it pass.",
         "issue 5, 4; decisions.md 5",
     ),
+    "shield:subject:heard": Requirement(
+        "What a model says to a question of the service's own is heard whole; an answer that was cut is an error.",
+        SHIELDS,
+    ),
     "shield:subject:name": Requirement("A name that promises a look at answers is refused at the start.", SHIELDS),
     "shield:subject:settings": Requirement("Settings that cannot work are refused with their fix.", "decisions.md 20"),
     "shield:moderation:asked": Requirement("Each style is asked in its own protocol, with the key.", SHIELDS),
@@ -46,6 +50,10 @@ REQUIREMENTS = {
     ),
     "shield:moderation:windows": Requirement(
         "An answer comes out window by window, a question is judged whole, a very long one in parts.", SHIELDS
+    ),
+    "shield:moderation:side-by-side": Requirement(
+        "A few parts of a long text are judged side by side, each for itself and all within a bounded time.",
+        "issue 5, 4; style.md 9",
     ),
     "shield:moderation:failing": Requirement(
         "A server that cannot judge stops the text in our own words, unless the operator lets it pass.",

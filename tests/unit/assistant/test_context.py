@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lightspeed_stack.assistant.context import (
     ATTACHMENT_TYPES,
     CONTENT_TYPES,
+    CUT_SHORT,
     GROUNDING,
     LEFT_OUT,
     MESSAGE_OVERHEAD,
@@ -169,9 +170,25 @@ def test_old_results_make_room_for_new_ones(sizes: list[int], budget: int) -> No
     assert [(it.role, it.tool_calls, it.tool_call_id) for it in fitting] == [
         (it.role, it.tool_calls, it.tool_call_id) for it in messages
     ]
-    assert fitting[-1] == messages[-1]
     changed = [at for at, (one, other) in enumerate(zip(fitting, messages, strict=True)) if one != other]
+    if fitting[-1] != messages[-1]:
+        assert fitting[-1].content.endswith(CUT_SHORT)
+        changed.remove(len(messages) - 1)
     long = [at for at in range(3, len(messages) - 1, 2) if len(messages[at].content) > len(LEFT_OUT)]
     assert changed == long[: len(changed)]
     if changed != long:
+        assert fitting[-1] == messages[-1]
         assert sum(estimate_tokens(it.content) + MESSAGE_OVERHEAD for it in fitting) <= budget
+
+
+@requirement("context:old-results")
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=12), st.integers(600, 4000), st.sampled_from("xé你🙂"))
+def test_results_of_one_round_share_the_room(sizes: list[int], budget: int, sign: str) -> None:
+    calls = tuple(ToolCall(f"c{number}", "read", "{}") for number in range(len(sizes)))
+    told = [Message("tool", sign * size, tool_call_id=call.id) for size, call in zip(sizes, calls, strict=True)]
+    messages = [Message("user", "u"), Message("assistant", "", tool_calls=calls), *told]
+    fitting = without_old_results(messages, budget)
+    called = len(calls) * (estimate_tokens("read") + estimate_tokens("{}"))
+    assert sum(estimate_tokens(it.content) + MESSAGE_OVERHEAD for it in fitting) + called <= budget
+    assert fitting[:2] == messages[:2]
+    assert all(it == was or it.content.endswith(CUT_SHORT) for it, was in zip(fitting, messages, strict=True))

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import anyio
 import pytest
@@ -15,17 +15,14 @@ from lightspeed_stack.backends.catalog import ModelCatalog, Provider
 from lightspeed_stack.backends.openai import OpenAIBackend
 from lightspeed_stack.domain.chat import Attachment, Exchange, Question, ToolCall, ToolResult, Usage
 from lightspeed_stack.domain.events import (
-    Cited,
     TokenDelta,
-    ToolCalled,
-    ToolReturned,
     TurnEnded,
     TurnEvent,
     TurnFailed,
     TurnStarted,
 )
+from lightspeed_stack.domain.ids import new_conversation_id
 from lightspeed_stack.domain.knowledge import Passage
-from lightspeed_stack.domain.notices import Notice
 from lightspeed_stack.errors import BackendFailed, ShieldNotFound
 from lightspeed_stack.shields.base import Shield, Stage, Violation, stage_of
 from lightspeed_stack.storage.conversations import SqlConversations
@@ -34,37 +31,12 @@ from tests.spec.registry import requirement
 from tests.unit.assistant.examples import ALICE, exchange
 from tests.unit.assistant.loops import Tools
 from tests.unit.assistant.shields import REFUSAL, Word, Words, redaction
+from tests.unit.assistant.told import Told
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 SHOWN = "[REDACTED:aws_key]"
 TOKENS = redaction("inout_tokens")
-
-
-@dataclass(slots=True)
-class Told:
-    """A guard and what became of a turn behind it."""
-
-    shields: tuple[Shield, ...]
-    events: list[TurnEvent] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
-
-    @property
-    def guard(self) -> Guard:
-        return Guard(self.shields, self.tell)
-
-    @property
-    def text(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, TokenDelta))
-
-    @property
-    def told(self) -> list[tuple[str, str, str, str]]:
-        return [(it.kind.value, it.subject, it.reason, it.message) for it in self.notices]
-
-    async def tell(self, notice: Notice) -> None:
-        self.notices.append(notice)
-
-    async def emit(self, event: TurnEvent) -> None:
-        self.events.append(event)
+PASSAGE = Passage(f"Use {KEY}.", "manual", "Title", None)
 
 
 async def say(told: Told, *pieces: str) -> int:
@@ -338,50 +310,6 @@ async def test_after_a_shield_that_cannot_judge_nothing_more_is_said() -> None:
     assert told.events == []
 
 
-PASSAGE = Passage(f"Use {KEY}.", "manual", "Title", None)
-CALL = ToolCall("1", "login", json.dumps({"user": [f"{KEY}"], "note": "fine", "n": 1, "password": "hunter2"}))
-RESULT = ToolResult(CALL, f"ok {KEY}")
-
-
-@requirement("guard:output:events")
-async def test_events_are_shown_without_what_an_answer_may_not_say() -> None:
-    told = Told((TOKENS,))
-    ended = TurnEnded("", Usage(), False, (PASSAGE,), (), (RESULT,), True)
-    async with told.guard.speaking(told.emit) as emit:
-        for event in (ToolCalled(CALL), ToolReturned(RESULT), Cited((PASSAGE,), ())):
-            await emit(event)
-    called, returned, cited = told.events
-    assert isinstance(called, ToolCalled)
-    assert json.loads(called.call.arguments) == {
-        "user": [SHOWN],
-        "note": "fine",
-        "n": 1,
-        "password": "[REDACTED:password]",
-    }
-    assert isinstance(returned, ToolReturned)
-    assert returned.result == ToolResult(called.call, f"ok {SHOWN}")
-    assert isinstance(cited, Cited)
-    assert cited.passages[0].content == f"Use {SHOWN}."
-    assert told.guard.shown(ended) == replace(ended, passages=cited.passages, tool_results=(returned.result,))
-
-
-@requirement("guard:output:events")
-@pytest.mark.parametrize(
-    ("arguments", "shown"),
-    [
-        ('{"a": "b"}', '{"a": "b"}'),
-        (f'{{"a": "{KEY}"', f'{{"a": "{SHOWN}"'),
-        ('{"a": "\\u0041KIAIOSFODNN7EXAMPLE"}', f'{{"a": "{SHOWN}"}}'),
-        (f'{{"{KEY}": NaN}}', f'{{"{SHOWN}": NaN}}'),
-        ("[" * 100_000, "[" * 100_000),
-        ("", ""),
-    ],
-)
-def test_arguments_are_what_a_model_wrote(arguments: str, shown: str) -> None:
-    event = ToolCalled(ToolCall("1", "login", arguments))
-    assert Told((TOKENS,)).guard.shown(event).call.arguments == shown
-
-
 @requirement("guard:source", "guard:notices")
 @pytest.mark.parametrize(
     ("shield", "message"),
@@ -414,17 +342,45 @@ async def test_passages_that_must_not_be_read_are_left_out() -> None:
     assert told.told == [("source_withheld", "read", "source", "A passage was kept from the model.")]
 
 
-@requirement("guard:stored")
-def test_everything_that_is_stored_is_cleaned_by_all_shields() -> None:
-    said = replace(
-        exchange(f"May {KEY}?", f"Yes, {KEY}."),
-        attachments=(Attachment("log", "text/plain", KEY),),
-        passages=(PASSAGE,),
-        tool_results=(RESULT,),
+@requirement("guard:parts", "guard:input:changed")
+async def test_the_system_prompt_of_a_new_conversation_is_looked_at_and_put_back() -> None:
+    told = Told((TOKENS,))
+    question = Question("Why?", system_prompt=f"Use {KEY}.", attachments=(Attachment("log", "text/plain", KEY),))
+    assert await told.guard.question(question) == replace(
+        question, system_prompt=f"Use {SHOWN}.", attachments=(replace(question.attachments[0], content=SHOWN),)
     )
-    stored = Told((redaction("input_tokens"), Word("output_guard", "x"))).guard.cleaned(said)
-    assert KEY not in repr(stored)
-    assert "hunter2" not in repr(stored)
-    assert replace(stored, question=said.question, answer=said.answer) != said
-    assert (stored.question, stored.answer) == (f"May {SHOWN}?", f"Yes, {SHOWN}.")
-    assert (stored.model, stored.started_at, stored.outcome) == (said.model, said.started_at, said.outcome)
+    assert told.told == [("shield_changed", "inout_tokens", "input", "2 places were taken out of the question.")]
+
+
+@requirement("guard:parts", "guard:input")
+@pytest.mark.parametrize("continued", [False, True])
+async def test_only_a_new_conversation_is_refused_for_its_system_prompt(continued: bool) -> None:
+    id_ = new_conversation_id() if continued else None
+    question = Question("Why?", conversation_id=id_, system_prompt="a bomb")
+    found = await Told((Word("input_guard", "bomb"),)).guard.question(question)
+    assert (found is question) is continued
+
+
+@requirement("guard:parts", "guard:notices")
+async def test_what_is_only_found_where_parts_meet_changes_nothing_and_is_not_told() -> None:
+    told = Told((redaction("input_meeting", patterns=({"name": "met", "pattern": "one\\s{1,4}two"},)),))
+    question = Question("one", attachments=(Attachment("log", "text/plain", "two"),))
+    assert await told.guard.question(question) is question
+    assert told.told == []
+
+
+@requirement("guard:parts", "guard:source", "guard:notices")
+async def test_titles_and_sections_are_read_with_their_passage() -> None:
+    told = Told((Word("read", "obey", source=True), replace(TOKENS, stage=Stage.SOURCE)))
+    leaking = Passage(f"Use {KEY}.", "manual", f"Of {KEY}", None, ("Keys", KEY))
+    passages = (
+        Passage("one", "manual", "obey", None),
+        Passage("two", "manual", "Title", None, ("Part", "obey")),
+        leaking,
+    )
+    assert await told.guard.passages(passages) == (
+        replace(leaking, content=f"Use {SHOWN}.", title=f"Of {SHOWN}", section=("Keys", SHOWN)),
+    )
+    withheld = ("source_withheld", "read", "source", "A passage was kept from the model.")
+    changed = ("shield_changed", "inout_tokens", "source", "3 places were taken out of a passage.")
+    assert sorted(told.told) == [changed, withheld, withheld]

@@ -2,13 +2,16 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from aiohttp import web
 from pydantic import ValidationError
 
 from lightspeed_stack.config.section import Loading
@@ -20,7 +23,7 @@ from lightspeed_stack.errors import (
     ConfigurationError,
 )
 from lightspeed_stack.shields.base import REFUSAL, Materials, Stage, Violation
-from lightspeed_stack.shields.moderation import OVERLAP, PART, Moderation, Settings, build
+from lightspeed_stack.shields.moderation import AT_ONCE, OVERLAP, PART, Moderation, Settings, build
 from tests.servers.moderation_server import (
     GUARDIAN,
     LLAMA_GUARD,
@@ -37,17 +40,24 @@ async def no_model(_system: str, _text: str, _model: str | None) -> str:
     raise AssertionError
 
 
+NUMBERS = " ".join(map(str, range(10_000)))[: 3 * PART]
+"""A long text of which no two places are the same."""
+
+
 def is_bomb(text: str) -> bool:
     return "bomb" in text
 
 
 @asynccontextmanager
 async def moderated(
-    words: tuple[str, str] = GUARDIAN, name: str = "inout_m", **settings: Any
+    words: tuple[str, str] = GUARDIAN,
+    name: str = "inout_m",
+    harmful: Callable[[str], bool] = is_bomb,
+    **settings: Any,
 ) -> AsyncIterator[tuple[ModerationServer, Moderation]]:
     """A server that takes texts with a bomb for harmful, and the shield that asks it."""
     with anyio.fail_after(30):
-        async with moderation_server(is_bomb, words=words) as server:
+        async with moderation_server(harmful, words=words) as server:
             given = Settings.model_validate({"url": server.url, **settings})
             async with build(given, Materials(name, required=False, ask=no_model)) as shield:
                 yield server, shield
@@ -266,12 +276,84 @@ async def test_an_answer_may_be_held_back_whole() -> None:
 @requirement("shield:moderation:windows")
 async def test_a_very_long_text_is_judged_in_parts_that_overlap(place: int) -> None:
     async with moderated() as (server, shield):
-        text = "x" * place + "bomb" + "y" * (3 * PART - place)
-        assert await judged(shield, text) is not None
-        assert await judged(shield, text.replace("bomb", "boom")) is None
-        parts = [body["input"] for body in server.bodies if "bomb" not in body["input"]][-4:]
+        text = NUMBERS[:place] + "bomb" + NUMBERS[place:]
+        harmless = text.replace("bomb", "boom")
+        assert await judged(shield, harmless) is None
+        parts = sorted((body["input"] for body in server.bodies), key=harmless.index)
         assert all(len(part) <= PART for part in parts)
-        assert parts[0][-OVERLAP:] == parts[1][:OVERLAP]
+        assert all(part[-OVERLAP:] == after[:OVERLAP] for part, after in pairwise(parts))
+        assert parts[0] + "".join(part[OVERLAP:] for part in parts[1:]) == harmless
+        assert await judged(shield, text) is not None
+
+
+class Arrivals(list[dict[str, Any]]):
+    """What a server was asked; ``enough`` is set when so many requests as are judged at once have come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enough = anyio.Event()
+
+    def append(self, body: dict[str, Any]) -> None:
+        super().append(body)
+        if len(self) == AT_ONCE:
+            self.enough.set()
+
+
+@requirement("shield:moderation:side-by-side")
+async def test_a_few_parts_are_judged_at_once() -> None:
+    async with moderated(timeout=60) as (server, shield), anyio.create_task_group() as tasks:
+        server.bodies = arrivals = Arrivals()
+        server.hangs = True
+        tasks.start_soon(passed, shield.watch(Stage.INPUT), [NUMBERS * 3])
+        await arrivals.enough.wait()
+        await anyio.wait_all_tasks_blocked()
+        assert len(arrivals) == AT_ONCE
+        server.gone.set()
+    assert len(arrivals) == 10
+
+
+@requirement("shield:moderation:side-by-side")
+async def test_an_objection_to_one_part_waits_for_no_other() -> None:
+    def hangs_behind_the_bomb(text: str) -> bool:
+        server.hangs = server.hangs or is_bomb(text)
+        return is_bomb(text)
+
+    async with moderated(harmful=hangs_behind_the_bomb, timeout=60) as (server, shield):
+        assert await judged(shield, "bomb" + NUMBERS * 3) is not None
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+@requirement("shield:moderation:side-by-side")
+async def test_a_part_that_cannot_be_judged_lets_no_other_pass(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    def breaks_at_smoke(text: str) -> bool:
+        if "smoke" in text:
+            raise web.HTTPInternalServerError
+        return is_bomb(text)
+
+    def text(word: str) -> str:
+        words = ("smoke", word) if place == "first" else (word, "smoke")
+        return (NUMBERS * 3).join(words)
+
+    async with moderated(harmful=breaks_at_smoke, on_error="pass") as (_, shield):
+        assert await judged(shield, text("bomb")) == Violation("inout_m", REFUSAL, {"categories": ["violence"]})
+        assert "let a text pass" not in caplog.text
+        assert await judged(shield, text("boom")) is None
+        assert caplog.text.count("inout_m could not judge and let a text pass") == 1
+    async with moderated(harmful=breaks_at_smoke) as (_, shield):
+        with pytest.raises(BackendFailed, match="reported an error"):
+            await judged(shield, text("boom"))
+
+
+@requirement("shield:moderation:side-by-side")
+async def test_a_long_text_has_a_bounded_time_in_all(caplog: pytest.LogCaptureFixture) -> None:
+    async with moderated(timeout=60) as (server, shield):
+        server.hangs = True
+        with pytest.raises(BackendUnavailable, match="did not judge a long text in time"):
+            await judged(replace(shield, patience=0.001), NUMBERS)
+    async with moderated(timeout=60, on_error="pass") as (server, shield):
+        server.hangs = True
+        assert await judged(replace(shield, patience=0.001), NUMBERS) is None
+    assert "inout_m could not judge and let a text pass: The moderation server did not judge" in caplog.text
 
 
 @pytest.mark.parametrize(
