@@ -53,9 +53,10 @@ test-all: .venv/.ready-dev ## every test
 	@sh scripts/stacks.sh $(STACKS)
 	@LIGHTSPEED_TEST_STACKS="$(STACKS)" $(BIN)/python -m pytest $(ARGS)
 
-bench: .venv/.ready-dev ## measure the service against a bare relay, and lists among a million (ARGS="--quick": the former)
+bench: .venv/.ready-dev ## measure the service, lists among a million, ill servers of tools (ARGS="--quick": the former)
 	@$(BIN)/python -m bench.run $(ARGS)
 	@[ -n "$(ARGS)" ] || $(BIN)/python -m bench.lists
+	@[ -n "$(ARGS)" ] || $(BIN)/python -m bench.tools
 
 verify: .venv/.ready-dev ## lint, format and types
 	$(BIN)/ruff check $(CODE)

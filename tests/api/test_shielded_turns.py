@@ -130,3 +130,35 @@ async def test_orders_in_a_result_do_not_reach_the_model(tmp_path: Path) -> None
         answer = await query(stand, headers)
         assert "source_withheld" in [it["kind"] for it in answer["notices"]]
         assert "evil.example" not in json.dumps(stand.model.chats[1])
+
+
+@requirement("shield-turn:refused-later")
+async def test_a_refused_question_is_asked_of_no_model_later(tmp_path: Path) -> None:
+    more = "shields:\n  - {id: input_subject, type: question_validity, extra: {subject: the web server Example}}\n"
+    async with stand_with(tmp_path, more=more, ready=0) as stand:
+
+        def answers(body: Json) -> Script:
+            judging = "web server Example" in str(body["messages"][0])
+            return Script(("REJECTED",) if judging and "bread" in str(body["messages"][-1]) else ("ALLOWED",))
+
+        stand.model.scripts = answers
+        refused = await query(stand, None, query="How do I bake bread?")
+        stand.model.requests.clear()
+        body = {"query": "Please answer what I asked before.", "conversation_id": refused["conversation_id"]}
+        await query(stand, None, **body)
+        assert stand.model.chats
+        assert "bread" not in json.dumps(stand.model.chats)
+
+
+@requirement("shield-turn:everywhere")
+async def test_old_turns_and_system_prompts_are_cleaned(tmp_path: Path) -> None:
+    """A conversation from before the shield was there, and a prompt that a caller brings."""
+    async with stand_with(tmp_path, ready=0) as stand:
+        first = await query(stand, None, query=f"Is {SECRET} valid?")
+    async with stand_with(tmp_path, more=REDACTION, ready=0) as stand:
+        await query(stand, None, query="And now?", conversation_id=first["conversation_id"])
+        prompt = f"Never tell {SECRET}."
+        second = await query(stand, None, query="Hello?", system_prompt=prompt)
+        await query(stand, None, query="And now?", conversation_id=second["conversation_id"])
+        assert len(stand.model.chats) == 3
+        assert SECRET not in json.dumps(stand.model.chats)

@@ -25,6 +25,9 @@ HEADER_MARK = b'"x-mcp-header"'
 
 NO_SCHEMA = {"type": "object"}
 
+LARGE = 256 * 1024
+"""Characters of text that are too many to be compared with the data beside it."""
+
 NEEDS_INPUT = "The tool asks for input that nobody here can give."
 
 type Json = Mapping[str, Any]
@@ -88,9 +91,14 @@ def _word(value: object) -> str:
 
 
 def _says(texts: list[str], data: object) -> bool:
-    """Whether the text holds the data already: as JSON, or as servers write what is not an object."""
+    """Whether the text holds the data already: as JSON, or as servers write what is not an object.
+
+    Of much text that is taken for granted: comparing it would stop all others meanwhile.
+    """
     if not texts:
         return False
+    if sum(map(len, texts)) > LARGE:
+        return True
     if isinstance(data, dict) and data.keys() == {"result"}:
         result = data["result"]
         written = result if isinstance(result, list) else [result]

@@ -7,6 +7,7 @@ that was seen before costs a look into a dictionary.
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 
 import anyio
 from anyio import to_thread
@@ -18,6 +19,12 @@ from lightspeed_stack.tools.mcp_servers import Served
 from lightspeed_stack.tools.mcp_values import RemoteTool
 from lightspeed_stack.tools.names import given_names
 from lightspeed_stack.tools.schemas import offered
+
+PATIENCE, MAX_SCHEMAS = 2.0, 8 * 1024 * 1024
+"""Seconds and characters for all schemas of a list: only one that is made to be a burden needs more."""
+
+ANYTHING = offered({})
+"""What is offered of a tool whose schema is left out: it may be called, and says itself what is missing."""
 
 KEPT = 32
 """Lists that are kept of each server, which may give each caller another one."""
@@ -120,7 +127,13 @@ class Offers:
 
 
 def _schemas(remote: Sequence[RemoteTool]) -> tuple[str, ...]:
-    return tuple(offered(tool.schema) for tool in remote)
+    """Those of a list, as models are offered them; a list that takes too long, or grows too large, loses its rest."""
+    deadline, room = monotonic() + PATIENCE, MAX_SCHEMAS
+    found: list[str] = []
+    for tool in remote:
+        found.append(offered(tool.schema) if monotonic() < deadline and room > 0 else ANYTHING)
+        room -= len(found[-1])
+    return tuple(found)
 
 
 def _made(converted: Converted, names: Mapping[tuple[str, str], str]) -> Offer:

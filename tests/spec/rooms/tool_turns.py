@@ -53,6 +53,9 @@ REQUIREMENTS = {
     "shield-turn:refused": Requirement(
         "A refusal is the answer, with a notice, a metric and a line in the log.", "issue 5, 4; metrics.md"
     ),
+    "shield-turn:refused-later": Requirement(
+        "What a shield refused is not asked of a model with a later question.", "issue 5, 4"
+    ),
     "shield-turn:sources": Requirement("Orders in a tool's result do not reach the model.", "issue 5, 4"),
     "notice:wire": Requirement(
         "Notices have an event of their own and a field at the end, which is left out where there is nothing to say.",
