@@ -14,7 +14,14 @@ from pydantic import AfterValidator, Field, WithJsonSchema, field_validator
 
 from lightspeed_stack.api.values import Strict, Text, storable
 from lightspeed_stack.config.section import Breach
-from lightspeed_stack.config.tools import HEADER_NAME, ApprovalRules, approval_of, refused_header, refused_to_pass_on
+from lightspeed_stack.config.tools import (
+    HEADER_NAME,
+    MAX_HEADERS,
+    ApprovalRules,
+    approval_of,
+    refused_header,
+    refused_to_pass_on,
+)
 from lightspeed_stack.domain.servers import HeaderSource, ToolServer
 
 NAME = r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$"
@@ -22,9 +29,6 @@ NAME = r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$"
 
 MAX_NAME = 128
 MAX_URL = 2048
-MAX_HEADERS = 64
-"""Headers of each kind."""
-
 MAX_TIMEOUT = 3600.0
 """Seconds."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import Request
 
+from lightspeed_stack.config.tools import MAX_HEADERS
 from lightspeed_stack.domain.identity import Principal, ToolAccess
 
 log = logging.getLogger(__name__)
@@ -20,9 +21,6 @@ MAX_SIZE = 64 * 1024
 """Bytes of ``MCP-HEADERS``."""
 
 MAX_SERVERS = 100
-MAX_HEADERS = 64
-"""Headers for one server."""
-
 NOTHING = ToolAccess()
 
 

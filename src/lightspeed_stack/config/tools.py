@@ -14,6 +14,9 @@ from lightspeed_stack.domain.servers import HeaderSource
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}"
 """A header's name. Source: RFC 9110, section 5.6.2 (token)."""
 
+MAX_HEADERS = 64
+"""Headers that go to one server, and that a request or a registration may name for it."""
+
 OWN_HEADERS = frozenset(
     {
         "accept",

@@ -12,6 +12,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
+from lightspeed_stack.config.tools import MAX_HEADERS
 from lightspeed_stack.domain.identity import ToolAccess
 from lightspeed_stack.domain.servers import HeaderSource, ToolServer
 from lightspeed_stack.tools.base import SkippedServer, SkipReason
@@ -19,9 +20,6 @@ from lightspeed_stack.tools.header_values import header_name, header_value
 from lightspeed_stack.tools.token_files import TokenFiles
 
 log = logging.getLogger(__name__)
-
-MAX_HEADERS = 64
-"""Headers for one server; what proves who asks comes first."""
 
 NOBODY = ToolAccess()
 """The service itself, outside of any request."""

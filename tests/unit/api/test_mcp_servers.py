@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lightspeed_stack.api.registration import MAX_HEADERS, MAX_URL, McpServerRegistrationRequest
+from lightspeed_stack.api.registration import MAX_URL, McpServerRegistrationRequest
+from lightspeed_stack.config.tools import MAX_HEADERS
 from lightspeed_stack.domain.servers import Approval, ToolServer
 from tests.spec.registry import requirement
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from lightspeed_stack.api.tool_access import MAX_HEADERS, MAX_SERVERS, MAX_SIZE, NOTHING, tool_access
+from lightspeed_stack.api.tool_access import MAX_SERVERS, MAX_SIZE, NOTHING, tool_access
+from lightspeed_stack.config.tools import MAX_HEADERS
 from lightspeed_stack.domain.identity import Principal, ToolAccess
 from tests.spec.registry import requirement
 

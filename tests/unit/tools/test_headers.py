@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightspeed_stack.config.tools import OWN_HEADERS
+from lightspeed_stack.config.tools import MAX_HEADERS, OWN_HEADERS
 from lightspeed_stack.domain.identity import ToolAccess
 from lightspeed_stack.domain.servers import ToolServer
 from lightspeed_stack.tools.base import SkippedServer, SkipReason
 from lightspeed_stack.tools.header_values import header_name, header_value
-from lightspeed_stack.tools.headers import MAX_HEADERS, NOBODY, MissingToken, headers_for, needs_caller
+from lightspeed_stack.tools.headers import NOBODY, MissingToken, headers_for, needs_caller
 from lightspeed_stack.tools.token_files import TokenFiles
 from tests.spec.registry import requirement
 
