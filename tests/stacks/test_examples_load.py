@@ -106,7 +106,7 @@ def test_the_table_of_providers_names_every_example_and_its_types() -> None:
                 told.setdefault(folder, set()).update(re.findall(r"`((?:remote|inline)::[\w-]+)`", row[with_types]))
     assert told == {folder.name: types(folder) for folder in FOLDERS[2:]}
     linked = {name for row in rows(page, "Provider") for name in re.findall(r"examples/([\w-]+)/", row[1])}
-    others = {"own-documents", "postgres", "two-providers"}
+    others = {"own-documents", "postgres", "tools", "two-providers"}
     assert linked == {it.name for it in EXAMPLES.iterdir() if not it.name.startswith("llama-stack")} - others
 
 

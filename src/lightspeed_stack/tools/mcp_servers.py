@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 POLL = 2.0
 """Seconds between two looks at the store: so long a server may be known to one replica and not to another."""
 
+READ = 3.0
+"""Seconds that a stop waits for a look at the store that is under way."""
+
 MAX_REGISTERED = 100
 """Servers that callers may register, all replicas together."""
 
@@ -154,9 +157,11 @@ class McpServers:
         await anyio.sleep(self._delay)
         while True:
             try:
-                async with self._lock:
-                    await self._read()
-                self._tell("")
+                # A read that is left behind would keep its connection open past the database's end.
+                with anyio.move_on_after(READ, shield=True):
+                    async with self._lock:
+                        await self._read()
+                    self._tell("")
             except StorageError as error:
                 self._tell(error.cause)
             except Exception:  # a background task must not take the others with it

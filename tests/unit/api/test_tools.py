@@ -95,8 +95,6 @@ def test_a_tool_in_the_shape_of_llama_stack() -> None:
         "type": "tool",
     }
     assert tool_entry(Tool(spec, "files", "builtin"))["server_source"] == "builtin"
-    hidden = Tool(spec, "files", "builtin", server="https://user:canary@tools.example/a@b")
-    assert tool_entry(hidden)["server_source"] == "https://tools.example/a@b"
 
 
 @requirement("tools:skipped")
